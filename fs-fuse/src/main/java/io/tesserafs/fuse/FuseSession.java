@@ -1,0 +1,28 @@
+package io.tesserafs.fuse;
+
+/**
+ * A running mount as the filesystem sees it: what INIT negotiated, and notifications to the kernel.
+ *
+ * <p>Notifications may wait for page locks or directory locks that a pending request holds. Never call them from a
+ * request handler or with a lock held that a handler could need; use a thread of their own. Thread-safe.
+ */
+public interface FuseSession {
+    /** Protocol minor version in use (the major is 7). */
+    int minor();
+
+    /** Largest WRITE payload and READ size, in bytes. */
+    int maxWriteBytes();
+
+    /** FUSE_NOTIFY_INVAL_INODE. {@code length} 0 means to the end of the file; offset -1 invalidates attributes only. */
+    void invalidateInode(long ino, long offset, long length);
+
+    /** FUSE_NOTIFY_INVAL_ENTRY. */
+    void invalidateEntry(long parent, byte[] name);
+
+    /**
+     * FUSE_NOTIFY_INC_EPOCH (7.44 and later): every cached entry is looked up again on its next use.
+     *
+     * @return false if the kernel is too old for it
+     */
+    boolean incrementEpoch();
+}

@@ -1,0 +1,40 @@
+package io.tesserafs.node.namespace;
+
+import io.tesserafs.fuse.Attributes;
+
+/** Snapshot of an inode's attributes. */
+public record InodeAttr(
+        long ino,
+        int mode,
+        int nlink,
+        int uid,
+        int gid,
+        int rdev,
+        long size,
+        long blocks,
+        long atimeNs,
+        long mtimeNs,
+        long ctimeNs,
+        long btimeNs)
+        implements Attributes {
+    public static final int S_IFMT = 0xF000;
+    public static final int S_IFSOCK = 0xC000;
+    public static final int S_IFLNK = 0xA000;
+    public static final int S_IFREG = 0x8000;
+    public static final int S_IFBLK = 0x6000;
+    public static final int S_IFDIR = 0x4000;
+    public static final int S_IFCHR = 0x2000;
+    public static final int S_IFIFO = 0x1000;
+    public static final int S_ISUID = 0x800;
+    public static final int S_ISGID = 0x400;
+    public static final int S_ISVTX = 0x200;
+    public static final int S_IXGRP = 0x8;
+
+    public boolean isDirectory() {
+        return (mode & S_IFMT) == S_IFDIR;
+    }
+
+    public boolean isRegular() {
+        return (mode & S_IFMT) == S_IFREG;
+    }
+}

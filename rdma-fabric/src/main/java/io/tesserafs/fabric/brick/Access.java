@@ -1,0 +1,7 @@
+package io.tesserafs.fabric.brick;
+
+/** What a handle allows. */
+public enum Access {
+    READ,
+    READ_WRITE
+}

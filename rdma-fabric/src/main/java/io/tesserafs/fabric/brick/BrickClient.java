@@ -1,0 +1,46 @@
+package io.tesserafs.fabric.brick;
+
+/**
+ * The six calls of a brick, as one session sees them, plus what the brick is. Thread-safe. Calls may block.
+ *
+ * <p>ALLOC and FREE are durable when they return: after a loss of power the allocation table holds exactly what was
+ * answered, and possibly a call that was under way.
+ */
+public interface BrickClient extends AutoCloseable {
+    BrickId brick();
+
+    SessionId session();
+
+    BrickInfo info();
+
+    /**
+     * Allocates all of the ids or none, with one wait for persistence. Content is undefined: callers zero what they expose.
+     *
+     * @throws BrickException EXISTS, NO_SPACE
+     */
+    void alloc(BlockId... ids) throws BrickException;
+
+    /**
+     * Frees all of the ids, with one wait for persistence. Handles to them die first. An id that does not exist is an error
+     * (NOT_FOUND) after the others were freed.
+     */
+    void free(BlockId... ids) throws BrickException;
+
+    /** Several MAPs of one block give independent handles. */
+    BlockHandle map(BlockId id, Access access) throws BrickException;
+
+    /** Kills the handle; idempotent. When it returns, no operation through it is under way. */
+    void unmap(BlockHandle handle);
+
+    /**
+     * Allocated ids with the given volume number that are {@code >= from}, ascending, at most {@code max}; shorter means the end.
+     */
+    long[] list(BlockId from, int max) throws BrickException;
+
+    /** Kills every handle of another session and refuses it from now on. */
+    void fence(SessionId victim) throws BrickException;
+
+    /** Unmaps what this session holds. */
+    @Override
+    void close();
+}

@@ -77,7 +77,8 @@ public interface FileSystem {
      * Hot path. {@code fromCache}: writeback of mapped pages by the kernel (FUSE_WRITE_CACHE); {@code fh} is then a guess.
      * {@code killSuidGid}: the caller lacks the privilege to keep suid/sgid.
      */
-    void write(Request rq, long ino, long fh, long offset, MemorySegment payload, boolean fromCache, boolean killSuidGid);
+    void write(
+            Request rq, long ino, long fh, long offset, MemorySegment payload, boolean fromCache, boolean killSuidGid);
 
     /** One close(2) of possibly several for this handle. */
     void flush(Request rq, long ino, long fh, long lockOwner);
@@ -116,7 +117,8 @@ public interface FileSystem {
     void lseek(Request rq, long ino, long fh, long offset, int whence);
 
     /** Answer with replyWritten and the number of bytes copied. */
-    void copyFileRange(Request rq, long ino, long fh, long offset, long outIno, long outFh, long outOffset, long length);
+    void copyFileRange(
+            Request rq, long ino, long fh, long offset, long outIno, long outFh, long outOffset, long length);
 
     /** FS_IOC_* and our own; answer with replyIoctl, or ENOTTY. {@code in} is null when the ioctl carries no data. */
     void ioctl(Request rq, long ino, long fh, int command, @Nullable MemorySegment in, int outSize);

@@ -61,7 +61,14 @@ public interface Request {
     void replyIoctl(int result, byte[] out);
 
     void replyStatfs(
-            long blocks, long free, long available, long files, long freeFiles, int blockSize, int nameMax, int fragmentSize);
+            long blocks,
+            long free,
+            long available,
+            long files,
+            long freeFiles,
+            int blockSize,
+            int nameMax,
+            int fragmentSize);
 
     /**
      * Scatter/gather answer to a READ, without copying: adds {@code length} bytes at {@code offset} of {@code memory}, which

@@ -68,8 +68,7 @@ public interface VolumeService {
 
     /** {@code flags} as rename of {@link io.tesserafs.fuse.FileSystem}. The replaced inode, or null if none was. */
     @Nullable
-    Unlinked rename(long parent, byte[] name, long newParent, byte[] newName, int flags, long nowNs)
-            throws FsException;
+    Unlinked rename(long parent, byte[] name, long newParent, byte[] newName, int flags, long nowNs) throws FsException;
 
     /**
      * Changes mode, owner, times; clears suid/sgid as chown(2) and the kill flag ask. Not the size: see {@link #truncate}. The
@@ -139,8 +138,7 @@ public interface VolumeService {
     /**
      * @param blocks capacity in {@code blockBytes} units; {@code available} excludes what is kept for the log
      */
-    record Statistics(
-            long blocks, long free, long available, int blockBytes, long inodes, long freeInodes) {}
+    record Statistics(long blocks, long free, long available, int blockBytes, long inodes, long freeInodes) {}
 
     Statistics statistics();
 }

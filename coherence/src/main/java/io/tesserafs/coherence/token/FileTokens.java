@@ -3,28 +3,46 @@ package io.tesserafs.coherence.token;
 /**
  * This node's DATA tokens on one inode. Thread-safe.
  *
- * <p>Use: {@code if (tokens.tryEnter(from, to, mode)) try { serve } finally { tokens.exit(); } else acquire elsewhere, retry}.
- * Between enter and exit the token cannot be released (a recall waits for users), so what is read or written in between is
- * covered. Holders serve: a recall under way does not refuse entry, it makes another pass.
+ * <p>Use on a request's reader thread:
+ *
+ * <pre>{@code
+ * int ticket = tokens.tryEnter(from, to, mode);
+ * if (ticket == FileTokens.REFUSED) {
+ *     // on another thread: ticket = tokens.enter(from, to, mode);
+ * }
+ * try { serve } finally { tokens.exit(ticket); }
+ * }</pre>
+ *
+ * <p>Between enter and exit the token cannot be released (a recall waits for users), so what is read or written in between is
+ * covered. Serving must therefore not wait for anything that may itself wait for a token. Holders serve: a recall under way
+ * does not refuse entry, it makes another pass.
  */
 public interface FileTokens {
     /** End of the widest range: to the end of any file. */
     long TO_END = Long.MAX_VALUE;
 
-    /** Hot path: no allocation, no lock, no wait. False if the token is not held, or not in a mode that covers {@code mode}. */
-    boolean tryEnter(long fromByte, long toByte, Mode mode);
-
-    /** Ends one successful {@link #tryEnter}. */
-    void exit();
+    /** Not a ticket: the token is not held. */
+    int REFUSED = 0;
 
     /**
-     * Asks the owner and waits until the range was granted at least once; the caller then tries to enter again. Not from a
-     * request's reader thread.
+     * Hot path: no allocation, no lock, no wait.
      *
+     * @return a ticket for {@link #exit}, or {@link #REFUSED} if the range is not held in a mode that covers {@code mode}
+     */
+    int tryEnter(long fromByte, long toByte, Mode mode);
+
+    /**
+     * Enters as {@link #tryEnter} does, asking the owner and waiting where needed. A grant is used by those who waited for it
+     * before any recall can take it away again, so this always gets through. Not from a request's reader thread.
+     *
+     * @return a ticket for {@link #exit}
      * @throws TokenException the session ended, or the wait was interrupted
      */
-    void acquire(long fromByte, long toByte, Mode mode) throws TokenException;
+    int enter(long fromByte, long toByte, Mode mode) throws TokenException;
 
-    /** The inode is not in use here any more. Tokens stay cached until recalled or evicted. */
+    /** Ends the use that returned {@code ticket}; exactly once, from any thread. */
+    void exit(int ticket);
+
+    /** The inode is not in use here any more. Tokens stay cached until recalled or evicted. Idempotent. */
     void close();
 }

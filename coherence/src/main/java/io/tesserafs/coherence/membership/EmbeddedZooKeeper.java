@@ -102,6 +102,11 @@ public final class EmbeddedZooKeeper implements AutoCloseable {
         return "127.0.0.1:" + port();
     }
 
+    /** Ends a client's session as if it had timed out: its ephemeral entries go, and it finds out when it next speaks. */
+    public void expire(long sessionId) {
+        server.closeSession(sessionId);
+    }
+
     /** Stops serving and closes the files. Sessions are not ended: they go on at the next start. Idempotent. */
     @Override
     public synchronized void close() throws IOException {

@@ -1,0 +1,453 @@
+package io.tesserafs.fabric.brick;
+
+import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.pmem.PoolException;
+import io.tesserafs.fabric.pmem.PoolInfo;
+import java.io.IOException;
+import java.security.SecureRandom;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The target side of a brick: the allocation table of one pool, and the handles given out.
+ *
+ * <p>Invariants: a block is either in {@code free} or in {@code index}, or is on its way between the two under {@code tableLock}. It
+ * becomes free for others only after the table says so on the device, and a session sees its id only after the table says that.
+ * A handle in {@code handles} belongs to a block in {@code index} and to a session that is not fenced.
+ *
+ * <p>Locks: {@code tableLock} (one ALLOC or FREE at a time; held while the table is flushed) before {@code stateLock} (short, nothing
+ * blocks under it). MAP, UNMAP and LIST take only the latter, operations on handles none.
+ *
+ * <p>Fenced sessions are remembered until the brick closes. After a restart no handle of theirs exists, and the owner of their
+ * volume, which has a later epoch then, knows them no more.
+ */
+public final class LocalBrick implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(LocalBrick.class);
+
+    private final Pool pool;
+    private final PoolInfo poolInfo;
+    private final BrickId id;
+    private final SecureRandom random = new SecureRandom();
+
+    private final ReentrantLock tableLock = new ReentrantLock();
+    /** Guarded by tableLock, as is {@link #failed}. */
+    private final AllocationTable table;
+
+    /** A flush of the table failed: what the device holds is unknown until the pool is opened anew. */
+    private boolean failed;
+
+    private final ReentrantLock stateLock = new ReentrantLock();
+    /** Guarded by stateLock, as is the rest. */
+    private final BlockIndex index;
+
+    private final BitSet free;
+    private int freeBlocks;
+    private final HandleTable handles = new HandleTable();
+    private final Set<SessionId> fenced = new HashSet<>();
+    private boolean closed;
+
+    /** For LIST; null after a change. */
+    private long @Nullable [] sortedIds;
+
+    private LocalBrick(Pool pool, AllocationTable table, TableScan scan) {
+        this.pool = pool;
+        this.poolInfo = pool.info();
+        this.id = new BrickId(pool.brick());
+        this.table = table;
+        this.index = scan.index;
+        this.free = scan.free;
+        this.freeBlocks = free.cardinality();
+    }
+
+    /**
+     * Takes the pool over: checks and repairs the allocation table and begins to use the pool. On failure the pool is released,
+     * and if the table was the reason, unchanged. The pool must have joined a cluster.
+     *
+     * @throws BrickException CORRUPT if both copies of an entry are damaged
+     */
+    public static LocalBrick open(Pool pool) throws BrickException, PoolException {
+        try {
+            AllocationTable table = new AllocationTable(pool);
+            TableScan scan = new TableScan(table);
+            TableReport report = scan.report();
+            if (!report.corrupt().isEmpty()) {
+                throw new BrickException(
+                        Reason.CORRUPT,
+                        "pool " + pool.path() + ": the allocation table is corrupt: "
+                                + String.join("; ", report.corrupt()));
+            }
+            LocalBrick brick = new LocalBrick(pool, table, scan);
+            pool.beginUse();
+            brick.repair(scan, report);
+            return brick;
+        } catch (IOException | RuntimeException e) {
+            pool.abandon();
+            switch (e) {
+                case BrickException b -> throw b;
+                case PoolException p -> throw p;
+                case RuntimeException r -> throw r;
+                default -> throw new BrickException(Reason.IO, "pool " + pool.path() + ": " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private void repair(TableScan scan, TableReport report) throws IOException {
+        for (String line : report.repairable()) {
+            LOG.warn("pool {}: allocation table repaired: {}", pool.path(), line);
+        }
+        for (int i = scan.toRepair.nextSetBit(0); i >= 0; i = scan.toRepair.nextSetBit(i + 1)) {
+            if (scan.free.get(i)) {
+                table.putFree(i);
+            } else {
+                table.putAllocated(i, table.id(i));
+            }
+        }
+        if (!pool.cleanShutdown() || !report.isClean()) {
+            table.rewrite();
+        }
+    }
+
+    public BrickId id() {
+        return id;
+    }
+
+    public Pool pool() {
+        return pool;
+    }
+
+    /** Opens the calls of this brick to a session in this process. */
+    public BrickClient connect(SessionId session) throws BrickException {
+        stateLock.lock();
+        try {
+            checkSession(session);
+            return new LocalClient(this, session);
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    public BrickInfo info() {
+        BrickInfo.Persistence persistence = switch (pool.backing()) {
+            case DAX -> BrickInfo.Persistence.CACHE_LINE_WRITE_BACK;
+            case DISK -> BrickInfo.Persistence.MSYNC;
+            case MEMORY -> BrickInfo.Persistence.NONE;
+        };
+        boolean memoryOnly = persistence == BrickInfo.Persistence.NONE;
+        stateLock.lock();
+        try {
+            return new BrickInfo(
+                    id,
+                    pool.id(),
+                    pool.path().toString(),
+                    poolInfo.fileSystem() + " file",
+                    persistence,
+                    pool.blocks(),
+                    freeBlocks,
+                    poolInfo.survivesReboot(),
+                    persistence == BrickInfo.Persistence.MSYNC,
+                    memoryOnly);
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    void alloc(SessionId session, BlockId... ids) throws BrickException {
+        if (ids.length == 0) {
+            return;
+        }
+        tableLock.lock();
+        try {
+            checkNotFailed();
+            int[] indices = take(session, ids);
+            for (int i = 0; i < ids.length; i++) {
+                table.putAllocated(indices[i], ids[i].value());
+            }
+            flushTable(indices);
+            populate(indices);
+            publish(ids, indices);
+        } finally {
+            tableLock.unlock();
+        }
+    }
+
+    private int[] take(SessionId session, BlockId... ids) throws BrickException {
+        Set<BlockId> distinct = new HashSet<>(Arrays.asList(ids));
+        stateLock.lock();
+        try {
+            checkSession(session);
+            for (BlockId block : ids) {
+                if (block.volume() == 0) {
+                    throw new IllegalArgumentException("block id without a volume: " + block);
+                }
+                if (index.get(block.value()) != BlockIndex.NONE || !distinct.remove(block)) {
+                    throw new BrickException(Reason.EXISTS, "block " + block + " exists on brick " + id);
+                }
+            }
+            if (ids.length > freeBlocks) {
+                throw new BrickException(
+                        Reason.NO_SPACE,
+                        "brick " + id + " has " + freeBlocks + " free blocks of " + pool.blocks() + ", not "
+                                + ids.length);
+            }
+            int[] indices = new int[ids.length];
+            int next = -1;
+            for (int i = 0; i < ids.length; i++) {
+                // Lowest first: the pool's touched part stays compact, and a freed block is used again while it is
+                // warm.
+                next = free.nextSetBit(next + 1);
+                indices[i] = next;
+            }
+            for (int i : indices) {
+                free.clear(i);
+            }
+            freeBlocks -= indices.length;
+            return indices;
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    private void publish(BlockId[] ids, int... indices) {
+        stateLock.lock();
+        try {
+            for (int i = 0; i < ids.length; i++) {
+                index.putIfAbsent(ids[i].value(), indices[i]);
+            }
+            sortedIds = null;
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    /** Faults the blocks in before anyone waits for them; only where memory is all there is. */
+    private void populate(int... indices) {
+        try {
+            for (int i : indices) {
+                pool.populate(i);
+            }
+        } catch (IOException e) {
+            // The block is there all the same; the first touch of a page does what could not be done ahead.
+            LOG.warn("brick {}: cannot populate blocks ahead of use: {}", id, e.getMessage());
+        }
+    }
+
+    void free(SessionId session, BlockId... ids) throws BrickException {
+        if (ids.length == 0) {
+            return;
+        }
+        tableLock.lock();
+        try {
+            checkNotFailed();
+            int[] indices = new int[ids.length];
+            BlockId missing = withdraw(session, ids, indices);
+            int[] found =
+                    Arrays.stream(indices).filter(i -> i != BlockIndex.NONE).toArray();
+            for (int i : found) {
+                table.putFree(i);
+            }
+            if (found.length > 0) {
+                flushTable(found);
+            }
+            giveBack(found);
+            if (missing != null) {
+                throw new BrickException(Reason.NOT_FOUND, "no block " + missing + " on brick " + id);
+            }
+        } finally {
+            tableLock.unlock();
+        }
+    }
+
+    /** Takes the ids out of sight and waits until no handle reaches them. Returns one that is not there. */
+    private @Nullable BlockId withdraw(SessionId session, BlockId[] ids, int[] indices) throws BrickException {
+        BlockId missing = null;
+        Set<LocalHandle> killed = new HashSet<>();
+        stateLock.lock();
+        try {
+            checkSession(session);
+            for (int i = 0; i < ids.length; i++) {
+                indices[i] = index.remove(ids[i].value());
+                if (indices[i] == BlockIndex.NONE) {
+                    missing = missing == null ? ids[i] : missing;
+                } else {
+                    killed.addAll(handles.removeAllOf(ids[i]));
+                }
+            }
+            sortedIds = null;
+        } finally {
+            stateLock.unlock();
+        }
+        killed.forEach(LocalHandle::awaitIdle);
+        return missing;
+    }
+
+    private void giveBack(int... indices) {
+        stateLock.lock();
+        try {
+            for (int i : indices) {
+                free.set(i);
+            }
+            freeBlocks += indices.length;
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    private void flushTable(int... indices) throws BrickException {
+        int first = Arrays.stream(indices).min().orElseThrow();
+        int last = Arrays.stream(indices).max().orElseThrow();
+        try {
+            table.flush(first, last);
+        } catch (IOException e) {
+            failed = true;
+            throw new BrickException(Reason.IO, "brick " + id + ": the allocation table cannot be written: " + e, e);
+        }
+    }
+
+    private void checkNotFailed() throws BrickException {
+        if (failed) {
+            throw new BrickException(
+                    Reason.IO, "brick " + id + ": the allocation table could not be written; open the pool anew");
+        }
+    }
+
+    BlockHandle map(LocalClient client, BlockId block, Access access) throws BrickException {
+        HandleKey key = HandleKey.random(random);
+        stateLock.lock();
+        try {
+            checkSession(client.session());
+            int at = index.get(block.value());
+            if (at == BlockIndex.NONE) {
+                throw new BrickException(Reason.NOT_FOUND, "no block " + block + " on brick " + id);
+            }
+            LocalHandle handle = new LocalHandle(key, client, block, access, pool, at);
+            handles.add(handle);
+            return handle;
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    void unmap(LocalHandle handle) {
+        stateLock.lock();
+        try {
+            handles.remove(handle);
+        } finally {
+            stateLock.unlock();
+        }
+        handle.awaitIdle();
+    }
+
+    long[] list(SessionId session, BlockId from, int max) throws BrickException {
+        if (max < 0) {
+            throw new IllegalArgumentException("max " + max);
+        }
+        long[] sorted;
+        stateLock.lock();
+        try {
+            checkSession(session);
+            if (sortedIds == null) {
+                sortedIds = index.sortedIds();
+            }
+            sorted = sortedIds;
+        } finally {
+            stateLock.unlock();
+        }
+        int start = lowerBound(sorted, from.value());
+        int end = start;
+        while (end < sorted.length && end - start < max && new BlockId(sorted[end]).volume() == from.volume()) {
+            end++;
+        }
+        return Arrays.copyOfRange(sorted, start, end);
+    }
+
+    private static int lowerBound(long[] sorted, long from) {
+        int low = 0;
+        int high = sorted.length;
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            if (Long.compareUnsigned(sorted[middle], from) < 0) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low;
+    }
+
+    void fence(SessionId session, SessionId victim) throws BrickException {
+        List<LocalHandle> killed;
+        stateLock.lock();
+        try {
+            checkSession(session);
+            fenced.add(victim);
+            killed = handles.removeAllOf(victim);
+        } finally {
+            stateLock.unlock();
+        }
+        killed.forEach(LocalHandle::awaitIdle);
+    }
+
+    void release(LocalClient client) {
+        List<LocalHandle> killed;
+        stateLock.lock();
+        try {
+            killed = handles.removeAllOf(client);
+        } finally {
+            stateLock.unlock();
+        }
+        killed.forEach(LocalHandle::awaitIdle);
+    }
+
+    private void checkSession(SessionId session) throws BrickException {
+        if (closed) {
+            throw new BrickException(Reason.UNREACHABLE, "brick " + id + " is closed");
+        }
+        if (fenced.contains(session)) {
+            throw new BrickException(Reason.FENCED, "session " + session + " was fenced on brick " + id);
+        }
+    }
+
+    /** Kills every handle, flushes the pool, marks it as cleanly shut down and closes it. Idempotent. */
+    @Override
+    public void close() throws PoolException {
+        if (shut()) {
+            pool.close();
+        }
+    }
+
+    /** Kills every handle and lets go of the pool as a crash would: nothing is flushed or marked. Idempotent. */
+    public void abandon() {
+        if (shut()) {
+            pool.abandon();
+        }
+    }
+
+    private boolean shut() {
+        List<LocalHandle> killed;
+        tableLock.lock();
+        try {
+            stateLock.lock();
+            try {
+                if (closed) {
+                    return false;
+                }
+                closed = true;
+                killed = handles.removeAll();
+            } finally {
+                stateLock.unlock();
+            }
+        } finally {
+            tableLock.unlock();
+        }
+        killed.forEach(LocalHandle::awaitIdle);
+        return true;
+    }
+}

@@ -1,0 +1,155 @@
+package io.tesserafs.fabric.brick;
+
+import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.pmem.Pool;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A handle to a block of a pool mapped here. Copies and flushes through it are counted while they run, so that {@link #awaitIdle}
+ * can promise that none lands later. Users of {@link #memory()} are not: they are parts of the same daemon, which stops them
+ * before it gives a handle up.
+ */
+final class LocalHandle implements BlockHandle {
+    /** Set in {@link #state} when dead; the bits below count the operations under way. */
+    private static final int DEAD = Integer.MIN_VALUE;
+
+    private final HandleKey key;
+    private final LocalClient client;
+    private final BlockId block;
+    private final Access access;
+    private final Pool pool;
+    private final MemorySegment memory;
+    private final MemorySegment shown;
+    private final AtomicInteger state = new AtomicInteger();
+
+    LocalHandle(HandleKey key, LocalClient client, BlockId block, Access access, Pool pool, int index) {
+        this.key = key;
+        this.client = client;
+        this.block = block;
+        this.access = access;
+        this.pool = pool;
+        this.memory = pool.block(index);
+        this.shown = access == Access.READ ? memory.asReadOnly() : memory;
+    }
+
+    HandleKey key() {
+        return key;
+    }
+
+    LocalClient client() {
+        return client;
+    }
+
+    @Override
+    public BlockId block() {
+        return block;
+    }
+
+    @Override
+    public BrickId brick() {
+        return client.brick();
+    }
+
+    @Override
+    public Access access() {
+        return access;
+    }
+
+    @Override
+    public boolean alive() {
+        return state.get() >= 0;
+    }
+
+    @Override
+    public MemorySegment memory() {
+        return shown;
+    }
+
+    @Override
+    public void read(long offset, MemorySegment target, long targetOffset, long length) throws BrickException {
+        enter();
+        try {
+            checkBounds(offset, length);
+            MemorySegment.copy(memory, offset, target, targetOffset, length);
+        } finally {
+            exit();
+        }
+    }
+
+    @Override
+    public void write(long offset, MemorySegment source, long sourceOffset, long length) throws BrickException {
+        enter();
+        try {
+            if (access != Access.READ_WRITE) {
+                throw new BrickException(Reason.ACCESS, "write through a handle for reading, " + this);
+            }
+            checkBounds(offset, length);
+            MemorySegment.copy(source, sourceOffset, memory, offset, length);
+        } finally {
+            exit();
+        }
+    }
+
+    @Override
+    public void flush(long offset, long length) throws BrickException {
+        enter();
+        try {
+            checkBounds(offset, length);
+            pool.flush(memory.asSlice(offset, length));
+        } catch (BrickException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new BrickException(Reason.IO, this + ": " + e.getMessage(), e);
+        } finally {
+            exit();
+        }
+    }
+
+    private void checkBounds(long offset, long length) throws BrickException {
+        if (offset < 0 || length < 0 || offset > BlockId.BLOCK_BYTES - length) {
+            throw new BrickException(Reason.OUT_OF_BOUNDS, this + ": offset " + offset + ", length " + length);
+        }
+    }
+
+    private void enter() throws BrickException {
+        if (state.getAndIncrement() < 0) {
+            exit();
+            throw new BrickException(Reason.DEAD_HANDLE, this + " is dead");
+        }
+    }
+
+    private void exit() {
+        if (state.decrementAndGet() == DEAD) {
+            synchronized (this) {
+                notifyAll();
+            }
+        }
+    }
+
+    /** New operations fail from now on. Idempotent, does not wait. */
+    void kill() {
+        state.getAndUpdate(s -> s | DEAD);
+    }
+
+    /** After {@link #kill}: returns when no operation is under way. */
+    synchronized void awaitIdle() {
+        boolean interrupted = false;
+        while (state.get() != DEAD) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true; // operations are short, but for a flush; to give up early would break the promise
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "handle to block " + block + " on brick " + brick();
+    }
+}

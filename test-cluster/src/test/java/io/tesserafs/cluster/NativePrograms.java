@@ -1,0 +1,40 @@
+package io.tesserafs.cluster;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The C programs in {@code src/test/c}, compiled when a test needs one. */
+final class NativePrograms {
+    private static final Duration COMPILE_LIMIT = Duration.ofSeconds(60);
+
+    private NativePrograms() {}
+
+    static Path source(String program) {
+        return TestDirectories.root().resolve("test-cluster/src/test/c").resolve(program + ".c");
+    }
+
+    /** The executable of {@code program}, linked with {@code libraries} (gcc options). */
+    static synchronized String compile(String program, String... libraries) {
+        Path source = source(program);
+        Path binaries = Path.of("target", "native").toAbsolutePath();
+        Path binary = binaries.resolve(program);
+        try {
+            Files.createDirectories(binaries);
+            List<String> command = new ArrayList<>(
+                    List.of("gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-o", binary.toString()));
+            command.add(source.toString());
+            command.addAll(List.of(libraries));
+            new Command(binaries, () -> {})
+                    .run(COMPILE_LIMIT, binaries, command.toArray(String[]::new))
+                    .expectSuccess();
+            return binary.toString();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

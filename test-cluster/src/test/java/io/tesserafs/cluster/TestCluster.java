@@ -1,0 +1,171 @@
+package io.tesserafs.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * A cluster for one test class. Before the first test its nodes start; when a test fails, their logs and stacks are kept; after the
+ * last, everything is stopped, and mounts or processes that are left fail the class.
+ *
+ * <p>There is one node now. Nodes of a larger cluster will get a network namespace each, which is why programs are started by {@link Command} and
+ * daemons by {@link TestNode} and nowhere else.
+ */
+final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
+    private final String name;
+    private final String poolSize;
+    private final boolean startNodes;
+    private Path directory = Path.of("/nonexistent");
+    private Path scratch = directory;
+    private Optional<TestNode> node = Optional.empty();
+    private Optional<Command> commands = Optional.empty();
+
+    private TestCluster(String name, String poolSize, boolean startNodes) {
+        this.name = name;
+        this.poolSize = poolSize;
+        this.startNodes = startNodes;
+    }
+
+    /** One node, running when the first test starts. */
+    static TestCluster oneNode(String name, String poolSize) {
+        return new TestCluster(name, poolSize, true);
+    }
+
+    /** One node, which the test starts. */
+    static TestCluster stopped(String name, String poolSize) {
+        return new TestCluster(name, poolSize, false);
+    }
+
+    TestNode node() {
+        return node.orElseThrow();
+    }
+
+    /** A directory outside the mount, deleted in the end. */
+    Path scratch() {
+        return scratch;
+    }
+
+    Command commands() {
+        return commands.orElseThrow();
+    }
+
+    /** A new directory in the mount. */
+    Path workDirectory(String prefix) {
+        try {
+            return Files.createTempDirectory(node().mount(), prefix);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Runs a program in {@code where}; it must succeed. */
+    Command.Result run(Duration limit, Path where, String... command) {
+        return commands().run(limit, where, command).expectSuccess();
+    }
+
+    /** Runs a shell script in {@code where}; all of its commands must succeed. */
+    Command.Result shell(Duration limit, Path where, String script) {
+        return commands().shell(limit, where, script).expectSuccess();
+    }
+
+    @Override
+    public void beforeAll(ExtensionContext context) {
+        directory = TestDirectories.inMemory(name);
+        scratch = TestDirectories.onDisk(name);
+        Command runner = new Command(scratch, this::unhang);
+        commands = Optional.of(runner);
+        node = Optional.of(new TestNode(1, directory, poolSize, runner));
+        if (startNodes) {
+            node().start();
+        }
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) throws IOException, InterruptedException {
+        if (context.getExecutionException().isPresent()) {
+            String test = context.getRequiredTestClass().getSimpleName() + "."
+                    + context.getDisplayName().replaceAll("[^A-Za-z0-9]+", "-").toLowerCase(Locale.ROOT);
+            keepLogs(test);
+        }
+    }
+
+    private void keepLogs(String test) throws IOException, InterruptedException {
+        node().collectLogs(Path.of("target", "failed-nodes", test));
+    }
+
+    /** A program did not end: keep what the daemon was doing, then free everything that waits for it. */
+    private void unhang() {
+        try {
+            keepLogs(name + "-hung");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        Mounts.abortBelow(directory);
+    }
+
+    @Override
+    public void afterAll(ExtensionContext context) throws IOException {
+        try {
+            if (node().runs() || !Mounts.below(directory).isEmpty()) {
+                node().stop();
+            }
+            assertThat(Mounts.below(directory)).as("mounts left behind").isEmpty();
+            assertThat(processesNaming(directory)).as("processes left behind").isEmpty();
+        } finally {
+            cleanUp();
+        }
+    }
+
+    private void cleanUp() throws IOException {
+        for (long pid : processesNaming(directory)) {
+            ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+        }
+        Mounts.abortBelow(directory);
+        for (Mounts.Mount mount : Mounts.below(directory)) {
+            new Command(scratch, () -> {})
+                    .run(
+                            Duration.ofSeconds(20),
+                            scratch,
+                            "umount",
+                            "-l",
+                            mount.point().toString());
+        }
+        TestDirectories.delete(directory);
+        TestDirectories.delete(scratch);
+    }
+
+    /** Processes with this directory in their command line: daemons, and programs started by a test. */
+    private static List<Long> processesNaming(Path directory) throws IOException {
+        try (Stream<Path> processes = Files.list(Path.of("/proc"))) {
+            return processes
+                    .filter(path -> path.getFileName().toString().matches("\\d+"))
+                    .filter(path -> names(path, directory))
+                    .map(path -> Long.parseLong(path.getFileName().toString()))
+                    .toList();
+        }
+    }
+
+    private static boolean names(Path process, Path directory) {
+        try {
+            return new String(Files.readAllBytes(process.resolve("cmdline")), StandardCharsets.ISO_8859_1)
+                    .contains(directory + "/");
+        } catch (IOException e) {
+            return false; // It ended while we looked.
+        }
+    }
+}

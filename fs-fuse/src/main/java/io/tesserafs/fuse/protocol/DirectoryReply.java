@@ -24,7 +24,6 @@ final class DirectoryReply implements Request.Directory {
 
     @Override
     public boolean add(byte[] name, long ino, int type, long nextCookie) {
-        request.checkOpen();
         int length = entryLength(name);
         if (length > end - at) {
             return false;
@@ -39,7 +38,6 @@ final class DirectoryReply implements Request.Directory {
 
     @Override
     public boolean add(byte[] name, Attributes attr, long nextCookie, long entryTtlNs, long attrTtlNs) {
-        request.checkOpen();
         int length = entryLength(name);
         if (length > end - at) {
             return false;

@@ -1,0 +1,181 @@
+package io.tesserafs.node.namespace;
+
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BrickException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.zip.CRC32C;
+
+/**
+ * Appends records to the segments of the log and makes them durable. {@link #append} is called under the owner's lock; it is a copy into
+ * mapped memory and waits for nothing. {@link #flush} may be called by any number of threads: one does the work for all that wait.
+ */
+final class LogWriter {
+    /** A prepared segment: formatted, durable and named by the manifest before it becomes current. */
+    record Segment(Manifest.Entry entry, long salt, List<BlockHandle> replicas) {}
+
+    /** A stretch of a segment that was appended and is not durable yet. */
+    private record Range(Segment segment, int from, int to) {}
+
+    private final long epoch;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment buffer = arena.allocate(LogFormat.SEGMENT_BYTES, 64);
+    private final ByteBuffer view = LogFormat.view(buffer);
+    private final CRC32C crc = new CRC32C();
+    private final byte[] scratch = new byte[12];
+
+    private final ArrayDeque<Segment> spares = new ArrayDeque<>();
+    private Segment current;
+    private int position;
+    private int flushedTo;
+    private List<Range> sealed = new ArrayList<>();
+    private long lastLsn;
+
+    private final ReentrantLock flushLock = new ReentrantLock();
+    private volatile long durableLsn;
+
+    /** {@code first} is where the next record goes, at the start of its payload area; {@code lastLsn} is that of the record before it. */
+    LogWriter(long epoch, Segment first, long lastLsn, long durableLsn) {
+        this.epoch = epoch;
+        this.current = first;
+        this.position = LogFormat.HEADER_BYTES;
+        this.flushedTo = LogFormat.HEADER_BYTES;
+        this.lastLsn = lastLsn;
+        this.durableLsn = durableLsn;
+    }
+
+    long lastLsn() {
+        return lastLsn;
+    }
+
+    long durableLsn() {
+        return durableLsn;
+    }
+
+    Segment current() {
+        return current;
+    }
+
+    int spareCount() {
+        return spares.size();
+    }
+
+    void addSpare(Segment segment) {
+        spares.add(segment);
+    }
+
+    /** Segments that hold no record yet, in the order in which they will be used. */
+    List<Segment> spares() {
+        return List.copyOf(spares);
+    }
+
+    /** Whether a payload of {@code bytes} can be appended without a new segment being prepared first. */
+    boolean hasRoom(int bytes) {
+        return !spares.isEmpty() || fits(bytes);
+    }
+
+    private boolean fits(int payloadBytes) {
+        return position + LogFormat.recordBytes(payloadBytes) + LogFormat.RECORD_HEADER_BYTES
+                <= LogFormat.SEGMENT_BYTES;
+    }
+
+    /** Appends one transaction; when this returns it survives the death of this process. Returns its LSN. */
+    long append(ByteBuffer payload) throws BrickException {
+        int length = payload.remaining();
+        if (length > LogFormat.MAX_PAYLOAD_BYTES) {
+            throw new IllegalArgumentException("transaction of " + length + " bytes");
+        }
+        if (!fits(length)) {
+            if (spares.isEmpty()) {
+                throw new IllegalStateException("no prepared log segment");
+            }
+            write(LogFormat.RECORD_END, null, 0);
+            sealed.add(new Range(current, flushedTo, position));
+            current = spares.remove();
+            position = LogFormat.HEADER_BYTES;
+            flushedTo = position;
+        }
+        return write(LogFormat.RECORD_TRANSACTION, payload, length);
+    }
+
+    private long write(int kind, @org.jspecify.annotations.Nullable ByteBuffer payload, int length)
+            throws BrickException {
+        long lsn = lastLsn + 1;
+        view.clear();
+        view.putInt(length)
+                .putInt(0)
+                .putLong(lsn)
+                .putLong(epoch)
+                .putLong(durableLsn)
+                .putInt(kind)
+                .putInt(0);
+        if (payload != null) {
+            view.put(payload);
+        }
+        view.putInt(4, LogFormat.recordCrc(crc, view, 0, length, current.salt, scratch));
+        int bytes = LogFormat.recordBytes(length);
+        while (view.position() < bytes) {
+            view.put((byte) 0);
+        }
+        for (BlockHandle replica : current.replicas) {
+            replica.write(position, buffer, 0, bytes);
+        }
+        position += bytes;
+        lastLsn = lsn;
+        return lsn;
+    }
+
+    /**
+     * Makes everything appended before the call durable. {@code ownerLock} is taken briefly to see what that is, and not held while
+     * the device works.
+     */
+    void flush(ReentrantLock ownerLock) throws BrickException {
+        long target;
+        ownerLock.lock();
+        try {
+            target = lastLsn;
+        } finally {
+            ownerLock.unlock();
+        }
+        if (durableLsn >= target) {
+            return;
+        }
+        flushLock.lock();
+        try {
+            if (durableLsn >= target) {
+                return; // whoever held the lock before us flushed for us too
+            }
+            List<Range> ranges;
+            long upTo;
+            ownerLock.lock();
+            try {
+                ranges = sealed;
+                sealed = new ArrayList<>();
+                if (position > flushedTo) {
+                    ranges.add(new Range(current, flushedTo, position));
+                    flushedTo = position;
+                }
+                upTo = lastLsn;
+            } finally {
+                ownerLock.unlock();
+            }
+            for (Range range : ranges) {
+                for (BlockHandle replica : range.segment.replicas) {
+                    replica.flush(range.from, range.to - range.from);
+                }
+            }
+            durableLsn = upTo;
+        } finally {
+            flushLock.unlock();
+        }
+    }
+
+    void close() {
+        arena.close();
+    }
+}

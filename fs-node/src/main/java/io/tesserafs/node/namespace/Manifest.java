@@ -1,0 +1,109 @@
+package io.tesserafs.node.namespace;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.zip.CRC32C;
+
+/**
+ * Where a volume's log is. Little-endian:
+ *
+ * <pre>
+ * 0 u64 magic · 8 u32 version · 12 u32 number of segments · 16 u64 epoch · 24 u64 first checkpoint block (0: none)
+ * 32 u64 first LSN to replay over the checkpoint · 40 u64 LSN at which the checkpoint was complete
+ * 48 u64 last LSN if the log was closed cleanly, else 0 · 56 per segment: u64 block, u64 sequence · u32 CRC-32C of all before
+ * </pre>
+ *
+ * @param segments in log order; the last ones may be spares that hold no record yet
+ */
+record Manifest(
+        long epoch,
+        long checkpointBlock,
+        long replayFromLsn,
+        long checkpointEndLsn,
+        long cleanLsn,
+        List<Entry> segments) {
+    static final int VERSION = 1;
+
+    private static final long MAGIC = 0x464E414D53534554L; // "TESSMANF"
+    private static final int FIXED_BYTES = 56;
+    private static final int ENTRY_BYTES = 16;
+    /** The copy in a segment's header must fit there; checkpoints keep the log far shorter. */
+    static final int MAX_SEGMENTS = 4000;
+
+    /** One segment of the log. */
+    record Entry(long block, long sequence) {}
+
+    static final class BadManifestException extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        BadManifestException(String message) {
+            super(message);
+        }
+    }
+
+    Manifest {
+        segments = List.copyOf(segments);
+    }
+
+    static Manifest empty(long epoch) {
+        return new Manifest(epoch, 0, 1, 0, 0, List.of());
+    }
+
+    Manifest withSegments(long newEpoch, List<Entry> newSegments) {
+        return new Manifest(newEpoch, checkpointBlock, replayFromLsn, checkpointEndLsn, 0, newSegments);
+    }
+
+    Manifest closedAt(long lsn) {
+        return new Manifest(epoch, checkpointBlock, replayFromLsn, checkpointEndLsn, lsn, segments);
+    }
+
+    byte[] encode() {
+        ByteBuffer out = ByteBuffer.allocate(FIXED_BYTES + segments.size() * ENTRY_BYTES + Integer.BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN);
+        out.putLong(MAGIC)
+                .putInt(VERSION)
+                .putInt(segments.size())
+                .putLong(epoch)
+                .putLong(checkpointBlock);
+        out.putLong(replayFromLsn).putLong(checkpointEndLsn).putLong(cleanLsn);
+        for (Entry entry : segments) {
+            out.putLong(entry.block).putLong(entry.sequence);
+        }
+        CRC32C crc = new CRC32C();
+        crc.update(out.array(), 0, out.position());
+        out.putInt((int) crc.getValue());
+        return out.array();
+    }
+
+    static Manifest decode(byte[] bytes) throws BadManifestException {
+        ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        if (bytes.length < FIXED_BYTES + Integer.BYTES || in.getLong() != MAGIC) {
+            throw new BadManifestException("not a manifest");
+        }
+        int version = in.getInt();
+        if (version != VERSION) {
+            throw new BadManifestException("manifest of version " + version + ", this program knows " + VERSION);
+        }
+        int count = in.getInt();
+        if (count < 0 || count > MAX_SEGMENTS || bytes.length != FIXED_BYTES + count * ENTRY_BYTES + Integer.BYTES) {
+            throw new BadManifestException("manifest of " + bytes.length + " bytes names " + count + " segments");
+        }
+        CRC32C crc = new CRC32C();
+        crc.update(bytes, 0, bytes.length - Integer.BYTES);
+        if (in.getInt(bytes.length - Integer.BYTES) != (int) crc.getValue()) {
+            throw new BadManifestException("manifest checksum does not match");
+        }
+        long epoch = in.getLong();
+        long checkpoint = in.getLong();
+        long from = in.getLong();
+        long end = in.getLong();
+        long clean = in.getLong();
+        List<Entry> segments = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            segments.add(new Entry(in.getLong(), in.getLong()));
+        }
+        return new Manifest(epoch, checkpoint, from, end, clean, segments);
+    }
+}

@@ -1,0 +1,199 @@
+package io.tesserafs.node.namespace;
+
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fuse.Errno;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What all operations of a volume's owner share: the lock, the state, and the way a transaction takes effect. Lock order: this lock is a leaf
+ * but for the log's flush lock, which is taken before it.
+ *
+ * <p>An operation: {@link #begin}, check, write mutations to {@link #tx}, {@link #apply}, {@link #end}. Nothing changes before apply; apply
+ * either does all or stops the owner.
+ */
+final class OwnerCore {
+    /** No single transaction is larger; the log keeps at least this much room. */
+    static final int MAX_TRANSACTION_BYTES = 192 << 10;
+
+    private static final int GRANT_LOW = 512;
+    private static final int GRANT_STEP = 4096;
+
+    private static final long ROOM_WAIT_MS = 10_000;
+
+    final VolumeConfig config;
+    final ReentrantLock lock = new ReentrantLock();
+    /** Signalled by the keeper when a log segment or space was added, or could not be. */
+    final Condition kept = lock.newCondition();
+
+    final Tables tables;
+    final Space space;
+    final LogWriter log;
+    final Mutations tx = new Mutations();
+
+    private volatile @Nullable String stopped;
+    private volatile @Nullable Runnable onFailure;
+    private @Nullable Runnable wakeKeeper;
+    private @Nullable OwnerBlocks sequences;
+
+    OwnerCore(VolumeConfig config, Tables tables, Space space, LogWriter log) {
+        this.config = config;
+        this.tables = tables;
+        this.space = space;
+        this.log = log;
+    }
+
+    void wakeKeeperWith(Runnable action) {
+        wakeKeeper = action;
+    }
+
+    void sequenceSource(OwnerBlocks source) {
+        sequences = source;
+    }
+
+    void onFailure(Runnable action) {
+        onFailure = action;
+    }
+
+    void wakeKeeper() {
+        Runnable action = wakeKeeper;
+        if (action != null) {
+            action.run();
+        }
+    }
+
+    /** No further operation: every one answers EIO. */
+    void stop(String reason) {
+        if (stopped == null) {
+            stopped = reason;
+            Runnable action = onFailure;
+            if (action != null) {
+                action.run();
+            }
+        }
+    }
+
+    boolean isStopped() {
+        return stopped != null;
+    }
+
+    void checkRunning() throws FsException {
+        String reason = stopped;
+        if (reason != null) {
+            throw new FsException(Errno.EIO, "the volume's owner has stopped: " + reason);
+        }
+    }
+
+    /** For operations that change nothing. */
+    void beginRead() throws FsException {
+        lock.lock();
+        if (stopped != null) {
+            lock.unlock();
+            checkRunning();
+        }
+    }
+
+    /** Takes the lock and makes sure that the log has room for a transaction. Ends with {@link #end}, unless it throws. */
+    void begin() throws FsException {
+        lock.lock();
+        boolean ready = false;
+        try {
+            checkRunning();
+            if (!log.hasRoom(MAX_TRANSACTION_BYTES)) {
+                awaitRoom();
+            }
+            tx.clear();
+            grantSequences();
+            ready = true;
+        } finally {
+            if (!ready) {
+                lock.unlock();
+            }
+        }
+    }
+
+    /** Block ids are never used twice, so the log runs ahead of what is given out. */
+    private void grantSequences() throws FsException {
+        OwnerBlocks source = sequences;
+        if (source != null && source.nextSequence() + GRANT_LOW > tables.nextBlock()) {
+            tx.nextBlock(source.nextSequence() + GRANT_STEP);
+            apply();
+        }
+    }
+
+    private void awaitRoom() throws FsException {
+        long leftNs = TimeUnit.MILLISECONDS.toNanos(ROOM_WAIT_MS);
+        boolean interrupted = false;
+        try {
+            while (!log.hasRoom(MAX_TRANSACTION_BYTES)) {
+                wakeKeeper();
+                if (leftNs <= 0) {
+                    throw new FsException(Errno.ENOSPC, "no room for the volume's log");
+                }
+                try {
+                    leftNs = kept.awaitNanos(leftNs);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+                checkRunning();
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    void end() {
+        lock.unlock();
+    }
+
+    /** Logs what is in {@link #tx} and makes it true. Clears it. */
+    void apply() throws FsException {
+        if (tx.isEmpty()) {
+            return;
+        }
+        int spares = log.spareCount();
+        try {
+            long lsn = log.append(tx.view());
+            space.currentLsn(lsn);
+            tables.apply(tx.view());
+        } catch (BrickException e) {
+            stop("the log cannot be written: " + e.getMessage());
+            throw new FsException(Errno.EIO, "the log cannot be written");
+        } catch (RuntimeException | Error e) {
+            stop("a transaction could not be applied: " + e);
+            throw e;
+        }
+        tx.clear();
+        if (log.spareCount() != spares) {
+            wakeKeeper();
+        }
+    }
+
+    Inode inode(long ino) throws FsException {
+        Inode inode = tables.inode(ino);
+        if (inode == null) {
+            throw new FsException(Errno.ENOENT, "no such inode");
+        }
+        return inode;
+    }
+
+    Inode directoryInode(long ino) throws FsException {
+        Inode inode = inode(ino);
+        if (!inode.isDirectory()) {
+            throw new FsException(Errno.ENOTDIR, "not a directory");
+        }
+        return inode;
+    }
+
+    static Directory entries(Inode inode) {
+        Directory directory = inode.directory();
+        if (directory == null) {
+            throw new IllegalStateException("directory inode " + inode.ino + " has no entries");
+        }
+        return directory;
+    }
+}

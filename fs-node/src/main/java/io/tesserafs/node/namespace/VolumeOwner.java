@@ -1,0 +1,353 @@
+package io.tesserafs.node.namespace;
+
+import io.tesserafs.coherence.volume.ManifestStore;
+import io.tesserafs.coherence.volume.StaleEpochException;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fuse.Errno;
+import io.tesserafs.fuse.SetAttr;
+import java.io.IOException;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The one live owner of a volume: its namespace in memory, its log on bricks.
+ *
+ * <p>Invariants: what an answered call changed is in the log, in memory that survives this process; the tables are what replay of the log would give;
+ * space is given to one extent at a time, and freed only when the record that frees it is durable. Calls run in the caller's thread under one lock
+ * that is held for microseconds; everything slow is done ahead of need by {@link OwnerKeeper}.
+ */
+public final class VolumeOwner implements VolumeService, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(VolumeOwner.class);
+
+    /** A shorter log is replayed faster than a checkpoint is written. */
+    private static final int CHECKPOINT_AT_CLOSE_SEGMENTS = 3;
+
+    /** What {@link #open} found and did. */
+    public record RecoveryReport(
+            boolean formatted,
+            long records,
+            long lastLsn,
+            boolean tornTail,
+            long inodes,
+            long orphansRemoved,
+            long extentsMadeHoles,
+            long blocksFreed) {}
+
+    private final OwnerCore core;
+    private final OwnerBlocks blocks;
+    private final OwnerKeeper keeper;
+    private final NameOperations names;
+    private final FileOperations files;
+    private final RecoveryReport report;
+    private boolean closed;
+
+    VolumeOwner(OwnerCore core, OwnerBlocks blocks, OwnerKeeper keeper, RecoveryReport report) {
+        this.core = core;
+        this.blocks = blocks;
+        this.keeper = keeper;
+        this.report = report;
+        this.names = new NameOperations(core);
+        this.files = new FileOperations(core);
+    }
+
+    /**
+     * Takes over the volume under {@code epoch}, which must be this process's by election: replays, reconciles the brick with the extent maps, opens
+     * a new log segment, and starts. An empty manifest means a new volume.
+     *
+     * @param sameBoot whether the pool's memory is known to have survived since its last use
+     * @throws RecoveryException what is there is damaged; nothing was changed
+     * @throws StaleEpochException a newer owner exists
+     */
+    public static VolumeOwner open(
+            VolumeConfig config, long epoch, ManifestStore manifests, BrickClient brick, boolean sameBoot, long nowNs)
+            throws IOException, StaleEpochException {
+        return OwnerStart.open(config, epoch, manifests, brick, sameBoot, nowNs);
+    }
+
+    public RecoveryReport report() {
+        return report;
+    }
+
+    public VolumeConfig config() {
+        return core.config;
+    }
+
+    /** Runs once, on any thread, when this owner has stopped by itself: it was deposed or cannot write its log. Every call then answers EIO. */
+    public void onFailure(Runnable action) {
+        core.onFailure(action);
+    }
+
+    OwnerCore core() {
+        return core;
+    }
+
+    OwnerKeeper keeper() {
+        return keeper;
+    }
+
+    @Override
+    public @Nullable InodeAttr lookup(long parent, byte[] name) throws FsException {
+        return names.lookup(parent, name);
+    }
+
+    @Override
+    public InodeAttr getattr(long ino) throws FsException {
+        return files.getattr(ino);
+    }
+
+    @Override
+    public long parent(long dir) throws FsException {
+        return names.parent(dir);
+    }
+
+    @Override
+    public byte[] readlink(long ino) throws FsException {
+        return files.readlink(ino);
+    }
+
+    @Override
+    public void readdir(long dir, long cookie, EntrySink sink) throws FsException {
+        names.readdir(dir, cookie, sink);
+    }
+
+    @Override
+    public InodeAttr create(
+            long parent, byte[] name, int mode, int rdev, byte @Nullable [] target, Creator creator, long nowNs)
+            throws FsException {
+        return names.create(parent, name, mode, rdev, target, creator, nowNs);
+    }
+
+    @Override
+    public InodeAttr createOrphan(long parent, int mode, Creator creator, long nowNs) throws FsException {
+        return names.createOrphan(parent, mode, creator, nowNs);
+    }
+
+    @Override
+    public InodeAttr link(long ino, long newParent, byte[] newName, long nowNs) throws FsException {
+        return names.link(ino, newParent, newName, nowNs);
+    }
+
+    @Override
+    public Unlinked unlink(long parent, byte[] name, long nowNs) throws FsException {
+        return names.unlink(parent, name, nowNs);
+    }
+
+    @Override
+    public Unlinked rmdir(long parent, byte[] name, long nowNs) throws FsException {
+        return names.rmdir(parent, name, nowNs);
+    }
+
+    @Override
+    public @Nullable Unlinked rename(long parent, byte[] name, long newParent, byte[] newName, int flags, long nowNs)
+            throws FsException {
+        return names.rename(parent, name, newParent, newName, flags, nowNs);
+    }
+
+    @Override
+    public InodeAttr setattr(long ino, SetAttr change, long nowNs) throws FsException {
+        return files.setattr(ino, change, nowNs);
+    }
+
+    @Override
+    public InodeAttr truncate(long ino, long size, boolean killSuidGid, long nowNs) throws FsException {
+        return files.truncate(ino, size, killSuidGid, nowNs);
+    }
+
+    @Override
+    public byte[] getxattr(long ino, byte[] name) throws FsException {
+        return files.getxattr(ino, name);
+    }
+
+    @Override
+    public byte[] listxattr(long ino) throws FsException {
+        return files.listxattr(ino);
+    }
+
+    @Override
+    public void setxattr(long ino, byte[] name, byte[] value, int flags, long nowNs) throws FsException {
+        files.setxattr(ino, name, value, flags, nowNs);
+    }
+
+    @Override
+    public void removexattr(long ino, byte[] name, long nowNs) throws FsException {
+        files.removexattr(ino, name, nowNs);
+    }
+
+    @Override
+    public List<Extent> layout(long ino, long fromTile, long toTile) throws FsException {
+        return files.layout(ino, fromTile, toTile);
+    }
+
+    @Override
+    public InodeAttr commit(long ino, DataCommit commit) throws FsException {
+        boolean flushed = commit.durable();
+        if (!flushed) {
+            List<ExtentRef> moved = files.movedFromDurable(ino, commit);
+            if (!moved.isEmpty()) {
+                flushExtents(commit.extents());
+                flushed = true;
+            }
+        }
+        return files.commit(ino, commit, flushed);
+    }
+
+    private void flushExtents(List<Extent> extents) throws FsException {
+        try {
+            for (Extent extent : extents) {
+                blocks.flush(extent.ref().block(), extent.ref().offset(), extent.validBytes());
+            }
+        } catch (BrickException e) {
+            throw new FsException(Errno.EIO, "flush failed: " + e.getMessage());
+        }
+    }
+
+    @Override
+    public ExtentRef allocate(int bytes, BrickId preferred) throws FsException {
+        if (bytes < 1 || bytes > BlockId.BLOCK_BYTES) {
+            throw new IllegalArgumentException("allocation of " + bytes + " bytes");
+        }
+        ExtentRef ref = take(bytes);
+        for (int attempt = 0; ref == null && attempt < 2; attempt++) {
+            try {
+                if (!keeper.refill()) {
+                    sync(); // frees wait for the log to be durable
+                    keeper.reclaim();
+                    keeper.refill();
+                }
+            } catch (BrickException e) {
+                if (e.reason() != BrickException.Reason.NO_SPACE) {
+                    throw new FsException(Errno.EIO, "allocation failed: " + e.getMessage());
+                }
+            }
+            ref = take(bytes);
+        }
+        if (ref == null) {
+            throw new FsException(Errno.ENOSPC, "no space left on the volume's bricks");
+        }
+        return ref;
+    }
+
+    private @Nullable ExtentRef take(int bytes) throws FsException {
+        core.begin();
+        try {
+            ExtentRef ref = core.space.take(bytes);
+            if (core.space.reserveCount() < 2) {
+                core.wakeKeeper();
+            }
+            return ref;
+        } finally {
+            core.end();
+        }
+    }
+
+    @Override
+    public void release(ExtentRef unused) {
+        core.lock.lock();
+        try {
+            if (!core.space.release(unused)) {
+                LOG.warn("release of space that was not reserved: {}", unused);
+            }
+        } finally {
+            core.lock.unlock();
+        }
+    }
+
+    @Override
+    public void unreferenced(long ino) {
+        try {
+            files.unreferenced(ino);
+        } catch (FsException e) {
+            LOG.debug("orphan {} stays until recovery: {}", ino, e.getMessage());
+        }
+    }
+
+    @Override
+    public void sync() throws FsException {
+        core.checkRunning();
+        try {
+            core.log.flush(core.lock);
+        } catch (BrickException e) {
+            core.stop("the log cannot be flushed: " + e.getMessage());
+            throw new FsException(Errno.EIO, "the log cannot be flushed");
+        }
+    }
+
+    @Override
+    public Statistics statistics() {
+        BrickInfo info = blocks.brick().info();
+        core.lock.lock();
+        try {
+            long unit = BlockId.BLOCK_BYTES / ExtentRef.MIN_SLICE_BYTES;
+            long reserved = core.space.reserveCount();
+            long slices = core.space.freeSliceBytes() / ExtentRef.MIN_SLICE_BYTES;
+            long free = (info.freeBlocks() + reserved) * unit + slices;
+            long keep = Math.max(0, info.freeBlocks() - keeper.keepBlocks());
+            long inodes = core.tables.inodeCount();
+            return new Statistics(
+                    info.totalBlocks() * unit,
+                    free,
+                    (keep + reserved) * unit + slices,
+                    ExtentRef.MIN_SLICE_BYTES,
+                    inodes,
+                    Math.max(0, core.config.maxInodes() - inodes));
+        } finally {
+            core.lock.unlock();
+        }
+    }
+
+    /** Block numbers that the owner's log and checkpoint occupy now, for the checker; the keeper must be stopped or {@code checking} paused. */
+    Set<Long> ownBlocks() {
+        return Set.copyOf(keeper.ownBlocks());
+    }
+
+    /** Orderly end: everything durable, a short log, the manifest marked as complete. Idempotent. */
+    @Override
+    public void close() throws IOException {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        keeper.stop();
+        try {
+            if (!core.isStopped()) {
+                core.log.flush(core.lock);
+                keeper.reclaim();
+                if (keeper.segmentsInUse() > CHECKPOINT_AT_CLOSE_SEGMENTS) {
+                    keeper.checkpointNow();
+                }
+                core.log.flush(core.lock);
+                keeper.closeCleanly(core.log.lastLsn());
+            }
+        } catch (StaleEpochException e) {
+            LOG.warn("volume {}: deposed while closing: {}", core.config.name(), e.getMessage());
+        } finally {
+            core.stop("closed");
+            core.log.close();
+            blocks.close();
+        }
+    }
+
+    /** Ends as a crash would: nothing more is written. For an owner that was deposed. Idempotent. */
+    public void abandon() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        core.stop("abandoned");
+        keeper.stop();
+        core.lock.lock();
+        try {
+            core.log.close();
+        } finally {
+            core.lock.unlock();
+        }
+        blocks.close();
+    }
+}

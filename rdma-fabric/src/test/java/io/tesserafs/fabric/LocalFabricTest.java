@@ -19,9 +19,13 @@ class LocalFabricTest extends BrickContract {
     private final LocalFabric fabric = new LocalFabric();
     private LocalBrick brick;
 
+    Path poolDirectory() {
+        return directory;
+    }
+
     @BeforeEach
     void startBrick() throws Exception {
-        Path path = directory.resolve("pool");
+        Path path = poolDirectory().resolve("pool");
         Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
         brick = LocalBrick.open(Pool.open(path));
         fabric.attach(brick);

@@ -4,7 +4,7 @@ package io.tesserafs.fabric.brick;
  * The six calls of a brick, as one session sees them, plus what the brick is. Thread-safe. Calls may block.
  *
  * <p>ALLOC and FREE are durable when they return: after a loss of power the allocation table holds exactly what was
- * answered, and possibly a call that was under way.
+ * answered, and possibly a call that was under way, or any part of its ids.
  */
 public interface BrickClient extends AutoCloseable {
     BrickId brick();
@@ -40,7 +40,7 @@ public interface BrickClient extends AutoCloseable {
     /** Kills every handle of another session and refuses it from now on. */
     void fence(SessionId victim) throws BrickException;
 
-    /** Unmaps what this session holds. */
+    /** Unmaps what was mapped through this client. Idempotent. */
     @Override
     void close();
 }

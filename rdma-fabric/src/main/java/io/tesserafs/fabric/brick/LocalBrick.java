@@ -32,6 +32,9 @@ import org.slf4j.LoggerFactory;
 public final class LocalBrick implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LocalBrick.class);
 
+    /** In the message of a refusal; the inspector tells all. */
+    private static final int MAX_ENTRIES_NAMED = 5;
+
     private final Pool pool;
     private final PoolInfo poolInfo;
     private final BrickId id;
@@ -75,14 +78,14 @@ public final class LocalBrick implements AutoCloseable {
      */
     public static LocalBrick open(Pool pool) throws BrickException, PoolException {
         try {
+            if (pool.brick() == 0) {
+                throw new IllegalStateException("pool " + pool.path() + " has not joined a cluster");
+            }
             AllocationTable table = new AllocationTable(pool);
             TableScan scan = new TableScan(table);
             TableReport report = scan.report();
             if (!report.corrupt().isEmpty()) {
-                throw new BrickException(
-                        Reason.CORRUPT,
-                        "pool " + pool.path() + ": the allocation table is corrupt: "
-                                + String.join("; ", report.corrupt()));
+                throw corrupt(pool, report);
             }
             LocalBrick brick = new LocalBrick(pool, table, scan);
             pool.beginUse();
@@ -97,6 +100,16 @@ public final class LocalBrick implements AutoCloseable {
                 default -> throw new BrickException(Reason.IO, "pool " + pool.path() + ": " + e.getMessage(), e);
             }
         }
+    }
+
+    private static BrickException corrupt(Pool pool, TableReport report) {
+        int count = report.corrupt().size();
+        int shown = Math.min(count, MAX_ENTRIES_NAMED);
+        return new BrickException(
+                Reason.CORRUPT,
+                "pool " + pool.path() + ": the allocation table is corrupt: "
+                        + String.join("; ", report.corrupt().subList(0, shown))
+                        + (shown < count ? "; and more" : ""));
     }
 
     private void repair(TableScan scan, TableReport report) throws IOException {

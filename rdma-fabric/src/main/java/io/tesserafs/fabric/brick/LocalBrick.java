@@ -7,7 +7,6 @@ import io.tesserafs.fabric.pmem.PoolInfo;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.Arrays;
-import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -19,9 +18,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The target side of a brick: the allocation table of one pool, and the handles given out.
  *
- * <p>Invariants: a block is either in {@code free} or in {@code index}, or is on its way between the two under {@code tableLock}. It
+ * <p>Invariants: a block is either free or has an id in {@code blocks}, or is on its way between the two under {@code tableLock}. It
  * becomes free for others only after the table says so on the device, and a session sees its id only after the table says that.
- * A handle in {@code handles} belongs to a block in {@code index} and to a session that is not fenced.
+ * A handle in {@code handles} belongs to a block with an id and to a session that is not fenced.
  *
  * <p>Locks: {@code tableLock} (one ALLOC or FREE at a time; held while the table is flushed) before {@code stateLock} (short, nothing
  * blocks under it). MAP, UNMAP and LIST take only the latter, operations on handles none.
@@ -41,33 +40,29 @@ public final class LocalBrick implements AutoCloseable {
     private final SecureRandom random = new SecureRandom();
 
     private final ReentrantLock tableLock = new ReentrantLock();
-    /** Guarded by tableLock, as is {@link #failed}. */
+    /** Guarded by tableLock, as are the next two. */
     private final AllocationTable table;
 
     /** A flush of the table failed: what the device holds is unknown until the pool is opened anew. */
     private boolean failed;
 
+    /** So that the log says it once. */
+    private boolean populateFailed;
+
     private final ReentrantLock stateLock = new ReentrantLock();
     /** Guarded by stateLock, as is the rest. */
-    private final BlockIndex index;
+    private final BlockMap blocks;
 
-    private final BitSet free;
-    private int freeBlocks;
     private final HandleTable handles = new HandleTable();
     private final Set<SessionId> fenced = new HashSet<>();
     private boolean closed;
-
-    /** For LIST; null after a change. */
-    private long @Nullable [] sortedIds;
 
     private LocalBrick(Pool pool, AllocationTable table, TableScan scan) {
         this.pool = pool;
         this.poolInfo = pool.info();
         this.id = new BrickId(pool.brick());
         this.table = table;
-        this.index = scan.index;
-        this.free = scan.free;
-        this.freeBlocks = free.cardinality();
+        this.blocks = new BlockMap(id, scan, pool.blocks());
     }
 
     /**
@@ -163,7 +158,7 @@ public final class LocalBrick implements AutoCloseable {
                     poolInfo.fileSystem() + " file",
                     persistence,
                     pool.blocks(),
-                    freeBlocks,
+                    blocks.freeBlocks(),
                     poolInfo.survivesReboot(),
                     persistence == BrickInfo.Persistence.MSYNC,
                     memoryOnly);
@@ -192,37 +187,10 @@ public final class LocalBrick implements AutoCloseable {
     }
 
     private int[] take(SessionId session, BlockId... ids) throws BrickException {
-        Set<BlockId> distinct = new HashSet<>(Arrays.asList(ids));
         stateLock.lock();
         try {
             checkSession(session);
-            for (BlockId block : ids) {
-                if (block.volume() == 0) {
-                    throw new IllegalArgumentException("block id without a volume: " + block);
-                }
-                if (index.get(block.value()) != BlockIndex.NONE || !distinct.remove(block)) {
-                    throw new BrickException(Reason.EXISTS, "block " + block + " exists on brick " + id);
-                }
-            }
-            if (ids.length > freeBlocks) {
-                throw new BrickException(
-                        Reason.NO_SPACE,
-                        "brick " + id + " has " + freeBlocks + " free blocks of " + pool.blocks() + ", not "
-                                + ids.length);
-            }
-            int[] indices = new int[ids.length];
-            int next = -1;
-            for (int i = 0; i < ids.length; i++) {
-                // Lowest first: the pool's touched part stays compact, and a freed block is used again while it is
-                // warm.
-                next = free.nextSetBit(next + 1);
-                indices[i] = next;
-            }
-            for (int i : indices) {
-                free.clear(i);
-            }
-            freeBlocks -= indices.length;
-            return indices;
+            return blocks.take(ids);
         } finally {
             stateLock.unlock();
         }
@@ -231,10 +199,7 @@ public final class LocalBrick implements AutoCloseable {
     private void publish(BlockId[] ids, int... indices) {
         stateLock.lock();
         try {
-            for (int i = 0; i < ids.length; i++) {
-                index.putIfAbsent(ids[i].value(), indices[i]);
-            }
-            sortedIds = null;
+            blocks.publish(ids, indices);
         } finally {
             stateLock.unlock();
         }
@@ -247,8 +212,11 @@ public final class LocalBrick implements AutoCloseable {
                 pool.populate(i);
             }
         } catch (IOException e) {
-            // The block is there all the same; the first touch of a page does what could not be done ahead.
-            LOG.warn("brick {}: cannot populate blocks ahead of use: {}", id, e.getMessage());
+            // The blocks are there all the same; the first touch of a page does what could not be done ahead.
+            if (!populateFailed) {
+                populateFailed = true;
+                LOG.warn("brick {}: cannot populate blocks ahead of use: {}", id, e.getMessage());
+            }
         }
     }
 
@@ -286,14 +254,13 @@ public final class LocalBrick implements AutoCloseable {
         try {
             checkSession(session);
             for (int i = 0; i < ids.length; i++) {
-                indices[i] = index.remove(ids[i].value());
+                indices[i] = blocks.withdraw(ids[i]);
                 if (indices[i] == BlockIndex.NONE) {
                     missing = missing == null ? ids[i] : missing;
                 } else {
                     killed.addAll(handles.removeAllOf(ids[i]));
                 }
             }
-            sortedIds = null;
         } finally {
             stateLock.unlock();
         }
@@ -304,10 +271,7 @@ public final class LocalBrick implements AutoCloseable {
     private void giveBack(int... indices) {
         stateLock.lock();
         try {
-            for (int i : indices) {
-                free.set(i);
-            }
-            freeBlocks += indices.length;
+            blocks.giveBack(indices);
         } finally {
             stateLock.unlock();
         }
@@ -336,7 +300,7 @@ public final class LocalBrick implements AutoCloseable {
         stateLock.lock();
         try {
             checkSession(client.session());
-            int at = index.get(block.value());
+            int at = blocks.find(block);
             if (at == BlockIndex.NONE) {
                 throw new BrickException(Reason.NOT_FOUND, "no block " + block + " on brick " + id);
             }
@@ -362,37 +326,13 @@ public final class LocalBrick implements AutoCloseable {
         if (max < 0) {
             throw new IllegalArgumentException("max " + max);
         }
-        long[] sorted;
         stateLock.lock();
         try {
             checkSession(session);
-            if (sortedIds == null) {
-                sortedIds = index.sortedIds();
-            }
-            sorted = sortedIds;
+            return blocks.list(from, max);
         } finally {
             stateLock.unlock();
         }
-        int start = lowerBound(sorted, from.value());
-        int end = start;
-        while (end < sorted.length && end - start < max && new BlockId(sorted[end]).volume() == from.volume()) {
-            end++;
-        }
-        return Arrays.copyOfRange(sorted, start, end);
-    }
-
-    private static int lowerBound(long[] sorted, long from) {
-        int low = 0;
-        int high = sorted.length;
-        while (low < high) {
-            int middle = (low + high) >>> 1;
-            if (Long.compareUnsigned(sorted[middle], from) < 0) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
     }
 
     void fence(SessionId session, SessionId victim) throws BrickException {

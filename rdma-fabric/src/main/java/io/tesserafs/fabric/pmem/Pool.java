@@ -1,8 +1,7 @@
 package io.tesserafs.fabric.pmem;
 
+import io.tesserafs.fabric.pmem.HeaderReader.Found;
 import io.tesserafs.fabric.pmem.PoolException.Reason;
-import io.tesserafs.fabric.pmem.PoolHeader.Condition;
-import io.tesserafs.fabric.pmem.PoolHeader.Copy;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -10,7 +9,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.UUID;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,14 +54,12 @@ public final class Pool implements AutoCloseable {
         this.arena = arena;
         this.memory = memory;
         this.backing = backing;
-        this.found = found.header;
-        this.damagedHeaderCopies = found.damagedCopies;
-        this.header = found.header;
-        this.geometry = found.header.geometry();
+        this.found = found.header();
+        this.damagedHeaderCopies = found.damagedCopies();
+        this.header = found.header();
+        this.geometry = found.header().geometry();
         this.currentBoot = currentBoot;
     }
-
-    private record Found(PoolHeader header, int damagedCopies) {}
 
     /**
      * Creates a pool of at most {@code bytes}, rounded down to whole blocks. The file appears under its name when it is complete
@@ -94,8 +90,8 @@ public final class Pool implements AutoCloseable {
     /** What the header says; takes no lock and does not care whether the pool is open elsewhere. */
     public static PoolInfo describe(Path path) throws PoolException {
         try (PoolFile file = PoolFile.open(path, false)) {
-            Found found = examine(file);
-            return describe(file, found.header, found.damagedCopies);
+            Found found = HeaderReader.read(file);
+            return describe(file, found.header(), found.damagedCopies());
         }
     }
 
@@ -106,8 +102,8 @@ public final class Pool implements AutoCloseable {
             if (lock) {
                 file.lock(writable);
             }
-            Found found = examine(file);
-            long bytes = found.header.geometry().fileBytes();
+            Found found = HeaderReader.read(file);
+            long bytes = found.header().geometry().fileBytes();
             file.checkStorage(bytes);
             UUID boot = BootId.current();
             MemorySegment memory = null;
@@ -129,68 +125,6 @@ public final class Pool implements AutoCloseable {
                 default -> throw new PoolException(Reason.IO, path, "cannot be opened: " + e.getMessage(), e);
             }
         }
-    }
-
-    private static Found examine(PoolFile file) throws PoolException {
-        Path path = file.path();
-        Copy a = readCopy(file, PoolGeometry.HEADER_A);
-        Copy b = readCopy(file, PoolGeometry.HEADER_B);
-        for (Copy copy : new Copy[] {a, b}) {
-            if (copy.condition() == Condition.OTHER_VERSION) {
-                throw new PoolException(
-                        Reason.VERSION,
-                        path,
-                        "has format version %d; this program knows version %d"
-                                .formatted(copy.version(), PoolHeader.VERSION));
-            }
-        }
-        PoolHeader header = newer(file.path(), a.header(), b.header());
-        if (header == null) {
-            throw unusable(file, a.condition(), b.condition());
-        }
-        long bytes = header.geometry().fileBytes();
-        if (file.bytes() < bytes) {
-            throw new PoolException(
-                    Reason.TRUNCATED,
-                    path,
-                    "truncated: has %,d bytes, its header says %,d".formatted(file.bytes(), bytes));
-        }
-        return new Found(header, (a.header() == null ? 1 : 0) + (b.header() == null ? 1 : 0));
-    }
-
-    private static Copy readCopy(PoolFile file, long at) throws PoolException {
-        byte[] bytes = file.read(at, PoolHeader.BYTES);
-        return bytes.length < PoolHeader.BYTES ? new Copy(Condition.NO_MAGIC, 0, null) : PoolHeader.decode(bytes);
-    }
-
-    private static @Nullable PoolHeader newer(Path path, @Nullable PoolHeader a, @Nullable PoolHeader b)
-            throws PoolException {
-        if (a == null || b == null) {
-            return a == null ? b : a;
-        }
-        if (!a.pool().equals(b.pool()) || a.blocks() != b.blocks()) {
-            throw new PoolException(
-                    Reason.DAMAGED,
-                    path,
-                    "its two header copies describe different pools, " + a.pool() + " and " + b.pool());
-        }
-        return a.sequence() >= b.sequence() ? a : b;
-    }
-
-    private static PoolException unusable(PoolFile file, Condition a, Condition b) {
-        Condition better = a.compareTo(b) >= 0 ? a : b;
-        return switch (better) {
-            case NO_MAGIC ->
-                new PoolException(Reason.NOT_A_POOL, file.path(), "not a pool: there is no pool header in it");
-            case CONTRADICTORY ->
-                new PoolException(
-                        Reason.DAMAGED,
-                        file.path(),
-                        "both header copies are unusable: the sizes contradict each other");
-            default ->
-                new PoolException(
-                        Reason.DAMAGED, file.path(), "both header copies are damaged: checksums do not match");
-        };
     }
 
     static PoolInfo describe(PoolFile file, PoolHeader header, int damagedCopies) {
@@ -238,8 +172,8 @@ public final class Pool implements AutoCloseable {
     }
 
     /**
-     * Whether everything ever written here can still be read: the kernel has run on since, so that its page cache has what the
-     * device may lack. If false and not {@link #cleanShutdown}, writes that were not flushed may be lost, in any order.
+     * Whether the kernel has run on since, so that its page cache has what the device may lack. If false and not
+     * {@link #cleanShutdown}, writes that were not flushed may be lost, in any order.
      */
     public boolean sameBoot() {
         return found.bootId().equals(currentBoot);
@@ -248,6 +182,14 @@ public final class Pool implements AutoCloseable {
     /** Whether the last owner flushed everything and closed the pool. */
     public boolean cleanShutdown() {
         return found.cleanShutdown();
+    }
+
+    /**
+     * Whether everything ever written here can be read, flushed or not: the last owner closed the pool cleanly, or only its process
+     * died. What recovery needs to know.
+     */
+    public boolean nothingLost() {
+        return cleanShutdown() || sameBoot();
     }
 
     /**
@@ -273,7 +215,7 @@ public final class Pool implements AutoCloseable {
                     path(),
                     file.fileSystem().name());
         }
-        recoveryPending = !cleanShutdown() && !sameBoot();
+        recoveryPending = !nothingLost();
         writeHeader(header.with(recoveryPending ? header.bootId() : currentBoot, false));
         inUse = true;
         LOG.info(
@@ -410,13 +352,9 @@ public final class Pool implements AutoCloseable {
         }
         try {
             if (inUse && !recoveryPending && !flushFailed) {
-                flush(memory);
+                file.sync();
                 writeHeader(header.with(currentBoot, true));
             }
-        } catch (PoolException e) {
-            throw e;
-        } catch (IOException e) {
-            throw new PoolException(Reason.IO, path(), "cannot be shut down cleanly: " + e.getMessage(), e);
         } finally {
             abandon();
         }

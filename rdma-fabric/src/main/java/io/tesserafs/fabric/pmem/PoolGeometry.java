@@ -6,7 +6,7 @@ package io.tesserafs.fabric.pmem;
  * <pre>
  *        0  header, first copy
  *   64 KiB  header, second copy
- *  128 KiB  allocation table, first copy    (16 bytes per block, rounded up to a page)
+ *  128 KiB  allocation table, first copy    (16 bytes per block, rounded up to 64 KiB)
  *        .  allocation table, second copy
  *        .  blocks                          (2 MiB each, aligned to 2 MiB)
  * </pre>
@@ -16,6 +16,10 @@ package io.tesserafs.fabric.pmem;
 record PoolGeometry(long blocks) {
     static final int BLOCK_BYTES = 2 << 20;
     static final int PAGE_BYTES = 4096;
+
+    /** The largest page of the machines we run on; also far enough apart that one bad sector hits one copy. */
+    private static final int COPY_ALIGNMENT_BYTES = 64 << 10;
+
     static final int TABLE_ENTRY_BYTES = 16;
     static final long HEADER_A = 0;
     static final long HEADER_B = 64 << 10;
@@ -34,7 +38,7 @@ record PoolGeometry(long blocks) {
     }
 
     long tableBytes() {
-        return roundUp(blocks * TABLE_ENTRY_BYTES, PAGE_BYTES);
+        return roundUp(blocks * TABLE_ENTRY_BYTES, COPY_ALIGNMENT_BYTES);
     }
 
     long tableB() {

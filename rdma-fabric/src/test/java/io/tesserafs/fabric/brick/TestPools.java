@@ -11,7 +11,7 @@ final class TestPools {
     static final int HEADER_B = 64 << 10;
     static final int HEADER_BYTES = 512;
     static final int TABLE_A = 128 << 10;
-    static final int TABLE_B = TABLE_A + 4096;
+    static final int TABLE_B = TABLE_A + (64 << 10);
     static final int TABLE_BYTES = 31 * 16;
 
     private TestPools() {}

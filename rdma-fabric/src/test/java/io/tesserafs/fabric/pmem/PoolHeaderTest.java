@@ -31,7 +31,7 @@ class PoolHeaderTest {
                 + "6bc3b66c6e" + "00".repeat(59) // cluster
                 + "34120000" + "00002000" // brick, block bytes
                 + "1f00000000000000" // blocks
-                + "0000020000000000" + "0010020000000000" + "0000200000000000" // tables, data
+                + "0000020000000000" + "0000030000000000" + "0000200000000000" // tables, data
                 + "000000009a010000" // created
                 + "1817161514131211" + "201f1e1d1c1b1a19" // boot
                 + "01000000" + "00000000" // clean
@@ -109,7 +109,7 @@ class PoolHeaderTest {
 
     @Test
     void shouldPlaceEverythingWithoutOverlap() {
-        for (long blocks : new long[] {1, 31, 255, 256, 257, 61_000, 62_000, 1_000_000, PoolGeometry.MAX_BLOCKS}) {
+        for (long blocks : new long[] {1, 31, 255, 4096, 4097, 61_000, 62_000, 1_000_000, PoolGeometry.MAX_BLOCKS}) {
             PoolGeometry geometry = new PoolGeometry(blocks);
             assertThat(geometry.tableB()).isGreaterThanOrEqualTo(PoolGeometry.TABLE_A + 16 * blocks);
             assertThat(geometry.dataOffset()).isGreaterThanOrEqualTo(geometry.tableB() + 16 * blocks);

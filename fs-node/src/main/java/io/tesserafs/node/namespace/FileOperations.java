@@ -259,7 +259,7 @@ final class FileOperations {
                     .field(commit.size())
                     .field(commit.atimeNs())
                     .field(commit.mtimeNs())
-                    .field(commit.ctimeNs());
+                    .field(Math.max(inode.ctimeNs, commit.ctimeNs()));
             core.apply();
             return inode.attr();
         } finally {

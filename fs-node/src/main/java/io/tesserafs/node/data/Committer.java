@@ -1,0 +1,88 @@
+package io.tesserafs.node.data;
+
+import io.tesserafs.node.namespace.FsException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Makes dirty files durable every few seconds, so that no crash takes more than that. One thread. */
+final class Committer {
+    private static final Logger LOG = LoggerFactory.getLogger(Committer.class);
+
+    private final NodeVolume volume;
+    private final Semaphore stop = new Semaphore(0);
+    private final Thread thread =
+            Thread.ofPlatform().name("fs-committer").daemon(true).unstarted(this::run);
+
+    Committer(NodeVolume volume) {
+        this.volume = volume;
+    }
+
+    void start() {
+        thread.start();
+    }
+
+    /** Ends the thread; then one more round makes the rest durable. */
+    void stop() {
+        stop.release();
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        round();
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void run() {
+        try {
+            while (!stop.tryAcquire(volume.options.commitIntervalMs() / 2, TimeUnit.MILLISECONDS)) {
+                round();
+            }
+        } catch (InterruptedException e) {
+            LOG.info("committer interrupted");
+        }
+    }
+
+    /** Every file that is dirty now becomes durable, or keeps its changes and reports the failure at its next fsync. */
+    boolean round() {
+        boolean all = true;
+        boolean any = false;
+        for (FileState file : volume.files.queuedFiles()) {
+            volume.files.unqueue(file);
+            if (!volume.files.retain(file)) {
+                continue;
+            }
+            try {
+                volume.commits.commit(file, true);
+                any = true;
+            } catch (FsException e) {
+                all = false;
+                file.failures++;
+                volume.counters.commitFailures.increment();
+                LOG.warn("inode {}: commit failed, trying again: {}", file.ino, e.getMessage());
+            } catch (RuntimeException e) {
+                all = false;
+                file.failures++;
+                LOG.error("inode {}: commit failed", file.ino, e);
+            } finally {
+                volume.release(file);
+            }
+        }
+        if (any) {
+            try {
+                volume.service.sync();
+            } catch (FsException e) {
+                LOG.warn("the owner's log could not be made durable: {}", e.getMessage());
+                all = false;
+            }
+        }
+        return all;
+    }
+}

@@ -1,0 +1,24 @@
+package io.tesserafs.node.data;
+
+import io.tesserafs.coherence.token.TokenException;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fuse.Errno;
+import io.tesserafs.node.namespace.FsException;
+
+/** The one place where failures below become the errno that an application sees. */
+final class Failures {
+    private Failures() {}
+
+    static int errno(Exception failure) {
+        return switch (failure) {
+            case FsException e -> e.errno();
+            case BrickException e -> e.reason() == BrickException.Reason.NO_SPACE ? Errno.ENOSPC : Errno.EIO;
+            case TokenException e -> e.reason() == TokenException.Reason.INTERRUPTED ? Errno.EINTR : Errno.EIO;
+            default -> Errno.EIO;
+        };
+    }
+
+    static FsException asFs(BrickException failure) {
+        return new FsException(errno(failure), failure.getMessage() == null ? "brick failed" : failure.getMessage());
+    }
+}

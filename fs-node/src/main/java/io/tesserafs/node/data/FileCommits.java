@@ -1,0 +1,189 @@
+package io.tesserafs.node.data;
+
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.node.namespace.Extent;
+import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.VolumeService;
+import io.tesserafs.node.namespace.VolumeService.DataCommit;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Hands what this node changed in a file to the volume's owner: as it is at close, durably at fsync and in the background. */
+final class FileCommits {
+    /** Extents in one commit; the owner's transactions are bounded. */
+    private static final int MAX_EXTENTS = 2048;
+
+    /** A tile as it was when the commit began. */
+    private record Change(Tile tile, int validBytes) {}
+
+    private record Flush(Tile tile, int from, int to) {}
+
+    private final VolumeService service;
+    private final BlockMap blocks;
+    private final DataCounters counters;
+    /** Nothing to wait for: data is as durable in memory as it can get, so that every commit may call itself durable. */
+    private final boolean flushIsFree;
+
+    FileCommits(VolumeService service, BlockMap blocks, DataCounters counters) {
+        this.service = service;
+        this.blocks = blocks;
+        this.counters = counters;
+        this.flushIsFree = blocks.brick().info().persistence() == BrickInfo.Persistence.NONE;
+    }
+
+    /**
+     * Commits what has changed. {@code durable}: after flushing the data; the caller then syncs the owner's log.
+     *
+     * @throws FsException nothing was lost: the changes stay with the file and the next commit tries again
+     */
+    void commit(FileState file, boolean durable) throws FsException {
+        if (!file.isDirty()) {
+            return;
+        }
+        file.commitLock.lock();
+        try {
+            commitLocked(file, durable);
+        } finally {
+            file.commitLock.unlock();
+        }
+    }
+
+    /** As {@link #commit}, for a caller that holds the commit lock. */
+    void commitLocked(FileState file, boolean durableWanted) throws FsException {
+        boolean durable = durableWanted || flushIsFree;
+        if (!(file.attrChanged || file.clearSuidGid || file.loose && durable)) {
+            return;
+        }
+        List<Change> changes = new ArrayList<>();
+        List<Flush> flushes = new ArrayList<>();
+        long[] holes;
+        DataCommit attributes;
+        long stamp = file.lock.writeLock();
+        try {
+            for (Tile tile : file.tiles.all()) {
+                if (tile.changed || durable && tile.committedLoosely) {
+                    changes.add(new Change(tile, tile.validBytes));
+                    tile.changed = false;
+                    if (tile.state == Tile.State.RESERVED) {
+                        tile.state = Tile.State.COMMITTING;
+                    }
+                }
+                long range = durable ? tile.takeDirty() : 0;
+                if (range != 0) {
+                    blocks.acquire(tile.ref);
+                    flushes.add(new Flush(tile, (int) (range >>> 32), (int) range));
+                }
+            }
+            holes = file.holes.stream().mapToLong(Long::longValue).toArray();
+            file.holes.clear();
+            attributes = new DataCommit(
+                    List.of(),
+                    new long[0],
+                    file.size,
+                    file.mtimeNs,
+                    file.ctimeNs,
+                    file.atimeNs,
+                    durable,
+                    file.clearSuidGid);
+            file.attrChanged = false;
+            file.clearSuidGid = false;
+            file.loose = file.loose && !durable;
+        } catch (BrickException e) {
+            throw Failures.asFs(e);
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+        boolean done = false;
+        try {
+            flush(flushes);
+            send(file, changes, holes, attributes);
+            done = true;
+            counters.commits.increment();
+        } catch (BrickException e) {
+            throw Failures.asFs(e);
+        } finally {
+            finish(file, changes, flushes, holes, attributes, done);
+        }
+    }
+
+    private static void flush(List<Flush> flushes) throws BrickException {
+        for (Flush flush : flushes) {
+            flush.tile.mapped.handle.flush((long) flush.tile.base + flush.from, flush.to - flush.from);
+        }
+    }
+
+    private void send(FileState file, List<Change> changes, long[] holes, DataCommit attributes) throws FsException {
+        int change = 0;
+        int hole = 0;
+        InodeAttr result;
+        do {
+            List<Extent> extents = new ArrayList<>();
+            while (change < changes.size() && extents.size() < MAX_EXTENTS) {
+                Change next = changes.get(change++);
+                extents.add(new Extent(next.tile.index, next.tile.ref, next.validBytes));
+            }
+            int take = Math.min(holes.length - hole, MAX_EXTENTS);
+            long[] some = java.util.Arrays.copyOfRange(holes, hole, hole + take);
+            hole += take;
+            result = service.commit(
+                    file.ino,
+                    new DataCommit(
+                            extents,
+                            some,
+                            attributes.size(),
+                            attributes.mtimeNs(),
+                            attributes.ctimeNs(),
+                            attributes.atimeNs(),
+                            attributes.durable(),
+                            attributes.clearSuidGid()));
+        } while (change < changes.size() || hole < holes.length);
+        if (result.ino() != file.ino) {
+            throw new IllegalStateException("commit of inode " + file.ino + " answered for " + result.ino());
+        }
+    }
+
+    private void finish(
+            FileState file,
+            List<Change> changes,
+            List<Flush> flushes,
+            long[] holes,
+            DataCommit attributes,
+            boolean done) {
+        long stamp = file.lock.writeLock();
+        try {
+            for (Change change : changes) {
+                Tile tile = change.tile;
+                boolean current = file.tiles.isCurrent(tile);
+                if (done) {
+                    tile.state = Tile.State.COMMITTED;
+                    tile.committedLoosely = !attributes.durable();
+                } else if (tile.state == Tile.State.COMMITTING) {
+                    tile.state = Tile.State.RESERVED;
+                    if (!current) {
+                        service.release(tile.ref); // replaced meanwhile, and the owner never got it
+                    }
+                }
+                tile.changed |= !done;
+            }
+            if (!done) {
+                flushes.forEach(f -> f.tile.dirty(f.from, f.to));
+                for (long hole : holes) {
+                    if (file.tiles.get(hole) == null) {
+                        file.holes.add(hole);
+                    }
+                }
+                file.attrChanged = true;
+                file.loose = true;
+                file.clearSuidGid |= attributes.clearSuidGid();
+            }
+        } finally {
+            file.lock.unlockWrite(stamp);
+            flushes.forEach(f -> blocks.release(f.tile.ref));
+        }
+        if (done && !attributes.durable() && !changes.isEmpty()) {
+            file.loose = true;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+package io.tesserafs.node.data;
+
+import io.tesserafs.coherence.token.TokenClient;
+import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.VolumeService;
+import java.util.Collection;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/** The regular files that are open here or still have changes to make durable. Thread-safe. */
+final class FileTable {
+    private final VolumeService service;
+    private final TokenClient tokens;
+    private final BlockMap blocks;
+    private final ConcurrentHashMap<Long, FileState> files = new ConcurrentHashMap<>();
+    private final Set<FileState> dirty = ConcurrentHashMap.newKeySet();
+    private volatile long removals;
+
+    FileTable(VolumeService service, TokenClient tokens, BlockMap blocks) {
+        this.service = service;
+        this.tokens = tokens;
+        this.blocks = blocks;
+    }
+
+    @Nullable
+    FileState find(long ino) {
+        return files.get(ino);
+    }
+
+    /**
+     * Grows whenever a file leaves the table. Who finds no file, but sees that one left since it asked the owner for attributes, must ask again: its answer may
+     * be older than the last commit.
+     */
+    long removals() {
+        return removals;
+    }
+
+    FileState acquire(long ino) throws FsException {
+        FileState open = files.computeIfPresent(ino, (key, file) -> {
+            file.references++;
+            return file;
+        });
+        while (open == null) {
+            long before = removals;
+            InodeAttr attr = service.getattr(ino);
+            open = files.compute(ino, (key, present) -> {
+                if (present == null && removals != before) {
+                    return null; // what we were told may be older than the last commit
+                }
+                FileState state = present != null ? present : newState(attr);
+                state.references++;
+                return state;
+            });
+        }
+        return open;
+    }
+
+    private FileState newState(InodeAttr attr) {
+        return new FileState(attr, tokens.open(attr.ino()), new TileMap(service, blocks, attr.ino()));
+    }
+
+    /** For a file that was just made, and has no extents. */
+    FileState acquireNew(InodeAttr attr) {
+        FileState file = newState(attr);
+        file.tiles.startEmpty();
+        file.references = 1;
+        if (files.putIfAbsent(attr.ino(), file) != null) {
+            throw new IllegalStateException("new inode " + attr.ino() + " is open already");
+        }
+        return file;
+    }
+
+    void openedForWriting(FileState file, int change) {
+        files.computeIfPresent(file.ino, (ino, present) -> {
+            present.writers += change;
+            return present;
+        });
+    }
+
+    /** One more reference to a file that may be leaving; false if it has left. */
+    boolean retain(FileState file) {
+        boolean[] retained = new boolean[1];
+        files.computeIfPresent(file.ino, (ino, present) -> {
+            if (present == file) {
+                present.references++;
+                retained[0] = true;
+            }
+            return present;
+        });
+        return retained[0];
+    }
+
+    /** Gives one reference back; a clean file without references leaves, a dirty one waits for the committer. */
+    void release(FileState file) {
+        files.computeIfPresent(file.ino, (ino, present) -> {
+            present.references--;
+            if (present.references == 0 && !present.isDirty()) {
+                leave(present);
+                return null;
+            }
+            return present;
+        });
+        if (file.isDirty()) {
+            queue(file);
+        }
+    }
+
+    /** Drops a file that nobody has open, with what it had not committed: it is being deleted. False if it is in use. */
+    boolean discard(long ino) {
+        return files.computeIfPresent(ino, (key, present) -> {
+                    if (present.references > 0) {
+                        return present;
+                    }
+                    leave(present);
+                    return null;
+                })
+                == null;
+    }
+
+    private void leave(FileState file) {
+        long stamp = file.lock.writeLock();
+        try {
+            file.tiles.clear();
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+        file.tokens.close();
+        dirty.remove(file);
+        countRemoval();
+    }
+
+    private synchronized void countRemoval() {
+        removals++;
+    }
+
+    void queue(FileState file) {
+        if (!file.queued) {
+            file.queued = true;
+            dirty.add(file);
+        }
+    }
+
+    Collection<FileState> queuedFiles() {
+        return dirty;
+    }
+
+    /** Takes the file out of the queue; whoever makes it dirty from now on queues it again. */
+    void unqueue(FileState file) {
+        dirty.remove(file);
+        file.queued = false;
+    }
+
+    Collection<FileState> all() {
+        return files.values();
+    }
+}

@@ -1,0 +1,277 @@
+package io.tesserafs.node.data;
+
+import io.tesserafs.coherence.token.TokenClient;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fuse.Errno;
+import io.tesserafs.fuse.FileSystem;
+import io.tesserafs.fuse.FuseSession;
+import io.tesserafs.fuse.Request;
+import io.tesserafs.fuse.SetAttr;
+import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.VolumeService;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A volume as this node's kernel sees it: metadata by calls to the volume's owner, data in memory of bricks under tokens. Requests whose token is
+ * held and that wait for no device are served on the reader thread that received them.
+ */
+public final class TesseraFileSystem implements FileSystem {
+    private static final int NAME_MAX = 255;
+
+    private final NodeVolume volume;
+    private final Committer committer;
+    private final EntryHandlers entries;
+    private final AttrHandlers attributes;
+    private final OpenHandlers opens;
+    private final IoHandlers io;
+    private volatile @Nullable FuseSession session;
+
+    public TesseraFileSystem(VolumeService service, TokenClient tokens, BrickClient brick, DataOptions options) {
+        this.volume = new NodeVolume(service, tokens, brick, options);
+        this.committer = new Committer(volume);
+        this.entries = new EntryHandlers(volume);
+        this.attributes = new AttrHandlers(volume);
+        this.opens = new OpenHandlers(volume, attributes);
+        this.io = new IoHandlers(volume);
+        tokens.onRecall(new Recalls());
+    }
+
+    /** What the owner's recalls do here. */
+    private final class Recalls implements TokenClient.RecallHandler {
+        @Override
+        public void invalidate(long inode, long fromByte, long toByte) {
+            FuseSession kernel = session;
+            if (kernel != null) {
+                kernel.invalidateInode(inode, fromByte, toByte == Long.MAX_VALUE ? 0 : toByte - fromByte);
+            }
+        }
+
+        @Override
+        public void flush(long inode, long fromByte, long toByte) {
+            FileState file = volume.files.find(inode);
+            if (file == null || !volume.files.retain(file)) {
+                return;
+            }
+            try {
+                volume.commits.commit(file, true);
+            } catch (FsException e) {
+                file.failures++;
+                volume.counters.commitFailures.increment();
+            } finally {
+                volume.release(file);
+            }
+        }
+    }
+
+    public DataCounters counters() {
+        return volume.counters;
+    }
+
+    /** Open handles, files known, inodes the kernel refers to: for status reports. */
+    public long[] population() {
+        return new long[] {volume.handles.count(), volume.files.all().size(), volume.references.inodes()};
+    }
+
+    @Override
+    public void started(FuseSession fuse) {
+        session = fuse;
+        committer.start();
+    }
+
+    @Override
+    public void stopped() {
+        session = null;
+        committer.stop();
+        volume.shutdown();
+    }
+
+    @Override
+    public void lookup(Request rq, long parent, byte[] name) {
+        entries.lookup(rq, parent, name);
+    }
+
+    @Override
+    public void forget(long ino, long count) {
+        volume.forget(ino, count);
+    }
+
+    @Override
+    public void getattr(Request rq, long ino, long fh) {
+        attributes.getattr(rq, ino);
+    }
+
+    @Override
+    public void setattr(Request rq, long ino, SetAttr change) {
+        attributes.setattr(rq, ino, change);
+    }
+
+    @Override
+    public void readlink(Request rq, long ino) {
+        volume.serve(rq, () -> rq.replyBytes(volume.service.readlink(ino)));
+    }
+
+    @Override
+    public void symlink(Request rq, long parent, byte[] name, byte[] target) {
+        entries.create(rq, parent, name, InodeAttr.S_IFLNK | 0777, 0, target);
+    }
+
+    @Override
+    public void mknod(Request rq, long parent, byte[] name, int mode, int rdev) {
+        int typed = (mode & InodeAttr.S_IFMT) == 0 ? mode | InodeAttr.S_IFREG : mode;
+        entries.create(rq, parent, name, typed, rdev, null);
+    }
+
+    @Override
+    public void mkdir(Request rq, long parent, byte[] name, int mode) {
+        entries.create(rq, parent, name, InodeAttr.S_IFDIR | mode & ~InodeAttr.S_IFMT, 0, null);
+    }
+
+    @Override
+    public void unlink(Request rq, long parent, byte[] name) {
+        entries.unlink(rq, parent, name);
+    }
+
+    @Override
+    public void rmdir(Request rq, long parent, byte[] name) {
+        entries.rmdir(rq, parent, name);
+    }
+
+    @Override
+    public void rename(Request rq, long parent, byte[] name, long newParent, byte[] newName, int flags) {
+        entries.rename(rq, parent, name, newParent, newName, flags);
+    }
+
+    @Override
+    public void link(Request rq, long ino, long newParent, byte[] newName) {
+        entries.link(rq, ino, newParent, newName);
+    }
+
+    @Override
+    public void open(Request rq, long ino, int flags, boolean killSuidGid) {
+        opens.open(rq, ino, flags, killSuidGid);
+    }
+
+    @Override
+    public void create(Request rq, long parent, byte[] name, int mode, int flags, boolean killSuidGid) {
+        opens.create(rq, parent, name, mode, flags, killSuidGid);
+    }
+
+    @Override
+    public void tmpfile(Request rq, long parent, int mode, int flags) {
+        opens.tmpfile(rq, parent, mode, flags);
+    }
+
+    @Override
+    public void read(Request rq, long ino, long fh, long offset, int size) {
+        io.read(rq, ino, fh, offset, size);
+    }
+
+    @Override
+    public void write(
+            Request rq, long ino, long fh, long offset, MemorySegment payload, boolean fromCache, boolean killSuidGid) {
+        io.write(rq, ino, fh, offset, payload, fromCache, killSuidGid);
+    }
+
+    @Override
+    public void flush(Request rq, long ino, long fh, long lockOwner) {
+        opens.flush(rq, fh);
+    }
+
+    @Override
+    public void release(Request rq, long ino, long fh) {
+        opens.release(rq, fh);
+    }
+
+    @Override
+    public void fsync(Request rq, long ino, long fh, boolean dataOnly) {
+        opens.fsync(rq, fh);
+    }
+
+    @Override
+    public void opendir(Request rq, long ino, int flags) {
+        entries.opendir(rq, ino);
+    }
+
+    @Override
+    public void readdir(Request rq, long ino, long fh, long cookie, int size, boolean plus) {
+        entries.readdir(rq, ino, fh, cookie, size, plus);
+    }
+
+    @Override
+    public void releasedir(Request rq, long ino, long fh) {
+        entries.releasedir(rq, fh);
+    }
+
+    @Override
+    public void fsyncdir(Request rq, long ino, long fh, boolean dataOnly) {
+        entries.fsyncdir(rq);
+    }
+
+    @Override
+    public void statfs(Request rq, long ino) {
+        VolumeService.Statistics s = volume.service.statistics();
+        rq.replyStatfs(
+                s.blocks(),
+                s.free(),
+                s.available(),
+                s.inodes() + s.freeInodes(),
+                s.freeInodes(),
+                s.blockBytes(),
+                NAME_MAX,
+                s.blockBytes());
+    }
+
+    @Override
+    public void setxattr(Request rq, long ino, byte[] name, byte[] value, int flags, boolean clearSgid) {
+        attributes.setxattr(rq, ino, name, value, flags);
+    }
+
+    @Override
+    public void getxattr(Request rq, long ino, byte[] name, int size) {
+        attributes.getxattr(rq, ino, name, size);
+    }
+
+    @Override
+    public void listxattr(Request rq, long ino, int size) {
+        attributes.listxattr(rq, ino, size);
+    }
+
+    @Override
+    public void removexattr(Request rq, long ino, byte[] name) {
+        attributes.removexattr(rq, ino, name);
+    }
+
+    @Override
+    public void fallocate(Request rq, long ino, long fh, long offset, long length, int mode) {
+        io.fallocate(rq, ino, fh, offset, length, mode);
+    }
+
+    @Override
+    public void lseek(Request rq, long ino, long fh, long offset, int whence) {
+        io.lseek(rq, ino, fh, offset, whence);
+    }
+
+    @Override
+    public void copyFileRange(
+            Request rq, long ino, long fh, long offset, long outIno, long outFh, long outOffset, long length) {
+        io.copyFileRange(rq, ino, fh, offset, outIno, outFh, outOffset, length);
+    }
+
+    @Override
+    public void ioctl(Request rq, long ino, long fh, int command, @Nullable MemorySegment in, int outSize) {
+        rq.replyError(Errno.ENOTTY);
+    }
+
+    @Override
+    public void syncfs(Request rq, long ino) {
+        volume.serveFlushing(rq, () -> {
+            if (!committer.round()) {
+                throw new FsException(Errno.EIO, "not everything could be made durable");
+            }
+            volume.service.sync();
+            rq.replyOk();
+        });
+    }
+}

@@ -7,6 +7,7 @@ import io.tesserafs.fabric.pmem.PoolInfo;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -40,11 +41,14 @@ public final class LocalBrick implements AutoCloseable {
     private final SecureRandom random = new SecureRandom();
 
     private final ReentrantLock tableLock = new ReentrantLock();
-    /** Guarded by tableLock, as are the next two. */
+    /** Guarded by tableLock, as are the next three. */
     private final AllocationTable table;
 
     /** A flush of the table failed: what the device holds is unknown until the pool is opened anew. */
     private boolean failed;
+
+    /** Blocks whose pages were made present already; they stay so. */
+    private final BitSet populated = new BitSet();
 
     /** So that the log says it once. */
     private boolean populateFailed;
@@ -209,7 +213,10 @@ public final class LocalBrick implements AutoCloseable {
     private void populate(int... indices) {
         try {
             for (int i : indices) {
-                pool.populate(i);
+                if (!populated.get(i)) {
+                    pool.populate(i);
+                    populated.set(i);
+                }
             }
         } catch (IOException e) {
             // The blocks are there all the same; the first touch of a page does what could not be done ahead.

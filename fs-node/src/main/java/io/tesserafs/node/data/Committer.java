@@ -64,12 +64,12 @@ final class Committer {
                 any = true;
             } catch (FsException e) {
                 all = false;
-                file.failures++;
+                file.failed();
                 volume.counters.commitFailures.increment();
                 LOG.warn("inode {}: commit failed, trying again: {}", file.ino, e.getMessage());
             } catch (RuntimeException e) {
                 all = false;
-                file.failures++;
+                file.failed();
                 LOG.error("inode {}: commit failed", file.ino, e);
             } finally {
                 volume.release(file);

@@ -209,8 +209,8 @@ final class ExtentIo {
         long end = length > MAX_FILE_BYTES - offset ? MAX_FILE_BYTES : offset + length;
         for (Tile tile : file.tiles.all()) {
             long start = tile.index << TILE_SHIFT;
-            int from = (int) Math.clamp(offset - start, 0, TILE_BYTES);
-            int to = (int) Math.clamp(end - start, 0, TILE_BYTES);
+            int from = Math.clamp(offset - start, 0, TILE_BYTES);
+            int to = Math.clamp(end - start, 0, TILE_BYTES);
             if (from >= to) {
                 continue;
             }

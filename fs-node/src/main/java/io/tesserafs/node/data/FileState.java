@@ -39,7 +39,7 @@ final class FileState {
     /** A commit failed after close; the next fsync of every handle that was open then reports it. Counts failures. */
     volatile int failures;
 
-    /** Handles open for writing. Changed by the table. */
+    /** Handles open for writing. */
     volatile int writers;
     /** Open handles and passing users. Changed by the table under its map's lock. */
     int references;
@@ -68,6 +68,14 @@ final class FileState {
 
     boolean isDirty() {
         return attrChanged || loose || clearSuidGid;
+    }
+
+    synchronized void countWriters(int change) {
+        writers = writers + change;
+    }
+
+    synchronized void failed() {
+        failures = failures + 1;
     }
 
     void modified(long nowNs) {

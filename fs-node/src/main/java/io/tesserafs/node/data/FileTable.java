@@ -72,13 +72,6 @@ final class FileTable {
         return file;
     }
 
-    void openedForWriting(FileState file, int change) {
-        files.computeIfPresent(file.ino, (ino, present) -> {
-            present.writers += change;
-            return present;
-        });
-    }
-
     /** One more reference to a file that may be leaving; false if it has left. */
     boolean retain(FileState file) {
         boolean[] retained = new boolean[1];
@@ -132,7 +125,7 @@ final class FileTable {
     }
 
     private synchronized void countRemoval() {
-        removals++;
+        removals = removals + 1;
     }
 
     void queue(FileState file) {

@@ -49,7 +49,7 @@ final class OpenHandlers {
         boolean noAtime = volume.options.noAtime() || (flags & O_NOATIME) != 0;
         long handle = volume.handles.add(new OpenFile(file.ino, file, writable, noAtime));
         if (writable) {
-            volume.files.openedForWriting(file, 1);
+            file.countWriters(1);
         }
         return handle;
     }
@@ -178,7 +178,7 @@ final class OpenHandlers {
         @Nullable OpenFile open = volume.handles.remove(handle);
         if (open != null && open.file != null) {
             if (open.writable) {
-                volume.files.openedForWriting(open.file, -1);
+                open.file.countWriters(-1);
             }
             volume.release(open.file);
         }

@@ -57,7 +57,7 @@ public final class TesseraFileSystem implements FileSystem {
             try {
                 volume.commits.commit(file, true);
             } catch (FsException e) {
-                file.failures++;
+                file.failed();
                 volume.counters.commitFailures.increment();
             } finally {
                 volume.release(file);

@@ -63,7 +63,7 @@ final class OwnerKeeper {
         this.checkpoint = checkpoint;
         this.nextSegmentSequence = first.entry().sequence() + 1;
         long total = blocks.brick().info().totalBlocks();
-        this.reserveTarget = (int) Math.clamp(total / 32, 2, RESERVE_BLOCKS);
+        this.reserveTarget = Math.clamp(total / 32, 2, RESERVE_BLOCKS);
         this.thread = Thread.ofPlatform()
                 .name("owner-keeper-" + core.config.name())
                 .daemon(true)

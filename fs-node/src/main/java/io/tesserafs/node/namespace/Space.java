@@ -74,7 +74,6 @@ final class Space implements Tables.SpaceListener {
     private final ArrayDeque<PendingFree> pending = new ArrayDeque<>();
     private final ArrayDeque<Long> toFree = new ArrayDeque<>();
     private final Set<ExtentRef> reservations = new HashSet<>();
-    private long usedWholeBlocks;
     private long lsn;
 
     Space(BrickId brick) {
@@ -111,7 +110,6 @@ final class Space implements Tables.SpaceListener {
             if (block == null) {
                 return null;
             }
-            usedWholeBlocks++;
             ref = new ExtentRef(brick, new BlockId(block), 0, BlockId.BLOCK_BYTES);
         } else {
             int sizeClass = sizeClass(capacity);
@@ -175,7 +173,6 @@ final class Space implements Tables.SpaceListener {
 
     private void free(long block, int offset, int bytes) {
         if (bytes == BlockId.BLOCK_BYTES) {
-            usedWholeBlocks--;
             emptied(block);
             return;
         }
@@ -245,7 +242,6 @@ final class Space implements Tables.SpaceListener {
         int offset = ExtentMap.offset(packed);
         SliceBlock slices = sliceBlocks.get(block);
         if (capacity == BlockId.BLOCK_BYTES) {
-            usedWholeBlocks++;
             return slices != null ? "block " + new BlockId(block) + " is used whole and in slices" : null;
         }
         int sizeClass = sizeClass(capacity);

@@ -165,6 +165,7 @@ final class IoHandlers {
                 }
                 file.modified(WallClock.nowNs());
                 file.loose = true;
+                file.clearSuidGid |= rq.uid() != 0; // the kernel leaves this to us and does not say who is privileged
             } finally {
                 file.lock.unlockWrite(stamp);
                 file.tokens.exit(ticket);
@@ -203,7 +204,9 @@ final class IoHandlers {
             try {
                 int second = enter(to, outOffset, outOffset + length, Mode.EXCLUSIVE);
                 try {
-                    rq.replyWritten(FileCopy.copy(from, offset, to, outOffset, length));
+                    int n = FileCopy.copy(from, offset, to, outOffset, length);
+                    to.clearSuidGid |= n > 0 && rq.uid() != 0;
+                    rq.replyWritten(n);
                 } finally {
                     to.tokens.exit(second);
                     volume.files.queue(to);

@@ -1,7 +1,11 @@
 package io.tesserafs.fuse;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -34,6 +38,13 @@ public class MemoryFileSystem implements FileSystem {
     public MemoryFileSystem() {
         MemoryNode root = new MemoryNode(ROOT, S_IFDIR | 0755, now());
         root.nlink = 2;
+        try {
+            // Its own user's, so that an ordinary user can write in what it mounts.
+            root.uid = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+            root.gid = (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:gid");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
         nodes.put(ROOT, root);
     }
 

@@ -24,7 +24,7 @@ final class Connection {
     final FuseStats stats;
 
     private final List<RequestLoop> loops = new CopyOnWriteArrayList<>();
-    private final ConcurrentHashMap<Long, FuseRequest> detached = new ConcurrentHashMap<>();
+    private final ConcurrentHashMap<Long, PendingRequest> detached = new ConcurrentHashMap<>();
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
     private boolean shut; // guarded by open
 
@@ -38,12 +38,12 @@ final class Connection {
         loops.add(loop);
     }
 
-    void addDetached(FuseRequest request) {
+    void addDetached(PendingRequest request) {
         detached.put(request.unique(), request);
         stats.detached.increment();
     }
 
-    void removeDetached(FuseRequest request) {
+    void removeDetached(PendingRequest request) {
         detached.remove(request.unique(), request);
     }
 
@@ -88,13 +88,13 @@ final class Connection {
     boolean interrupt(long unique) {
         // Readers before the map: a request that detaches is in the map before it leaves its reader.
         for (RequestLoop loop : loops) {
-            FuseRequest request = loop.current();
+            PendingRequest request = loop.current();
             if (request.isInProgress(unique)) {
                 request.interrupt(unique);
                 return true;
             }
         }
-        FuseRequest request = detached.get(unique);
+        PendingRequest request = detached.get(unique);
         if (request == null) {
             return false;
         }

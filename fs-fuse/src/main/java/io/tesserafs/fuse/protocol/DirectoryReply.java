@@ -24,6 +24,7 @@ final class DirectoryReply implements Request.Directory {
 
     @Override
     public boolean add(byte[] name, long ino, int type, long nextCookie) {
+        request.checkOpen();
         int length = entryLength(name);
         if (length > end - at) {
             return false;
@@ -38,6 +39,7 @@ final class DirectoryReply implements Request.Directory {
 
     @Override
     public boolean add(byte[] name, Attributes attr, long nextCookie, long entryTtlNs, long attrTtlNs) {
+        request.checkOpen();
         int length = entryLength(name);
         if (length > end - at) {
             return false;

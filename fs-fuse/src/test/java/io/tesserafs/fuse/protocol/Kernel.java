@@ -1,0 +1,87 @@
+package io.tesserafs.fuse.protocol;
+
+import io.tesserafs.fuse.FileSystem;
+import io.tesserafs.fuse.Request;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.StringJoiner;
+import java.util.function.Consumer;
+
+/** One reader over a {@link FakeChannel}, and a filesystem that records its calls and answers as the test says. */
+final class Kernel implements AutoCloseable {
+    static final int MAX_WRITE = 1 << 20;
+    private static final long ALL_FEATURES = -1L;
+
+    final FakeChannel channel = new FakeChannel();
+    final Connection connection;
+    final RequestLoop loop;
+    /** "lookup 1 name", and so on; segments as "[length]". */
+    final List<String> calls = new ArrayList<>();
+    /** What the filesystem does with each request. */
+    Consumer<Request> behaviour = Request::replyOk;
+
+    final FileSystem fs;
+
+    Kernel() {
+        this(ALL_FEATURES);
+    }
+
+    Kernel(long features) {
+        connection =
+                new Connection(new Negotiated(45, MAX_WRITE, features), new BufferPool(MAX_WRITE), new FuseStats());
+        InvocationHandler handler = this::record;
+        fs = (FileSystem)
+                Proxy.newProxyInstance(FileSystem.class.getClassLoader(), new Class<?>[] {FileSystem.class}, handler);
+        loop = newLoop(channel);
+    }
+
+    RequestLoop newLoop(Channel on) {
+        RequestLoop created = new RequestLoop(connection, on, new Dispatcher(connection, fs));
+        connection.addLoop(created);
+        return created;
+    }
+
+    private Object record(Object proxy, Method method, Object[] arguments) {
+        StringJoiner call = new StringJoiner(" ").add(method.getName());
+        for (Object argument : arguments) {
+            if (!(argument instanceof Request)) {
+                call.add(show(argument));
+            }
+        }
+        calls.add(call.toString());
+        if (arguments[0] instanceof Request rq) {
+            behaviour.accept(rq);
+        }
+        return null;
+    }
+
+    private static String show(Object argument) {
+        if (argument instanceof byte[] bytes) {
+            return new String(bytes, StandardCharsets.UTF_8);
+        }
+        if (argument instanceof MemorySegment segment) {
+            byte[] bytes = segment.toArray(ValueLayout.JAVA_BYTE);
+            return bytes.length <= 16 ? new String(bytes, StandardCharsets.UTF_8) : "[" + bytes.length + "]";
+        }
+        return String.valueOf(argument);
+    }
+
+    /** Serves one request; the answers to it. */
+    List<byte[]> serve(byte[] request) {
+        channel.answers.clear();
+        channel.requests.add(request);
+        loop.runOnce();
+        return List.copyOf(channel.answers);
+    }
+
+    @Override
+    public void close() {
+        connection.pool.close();
+    }
+}

@@ -44,9 +44,7 @@ public interface FileTokens {
      * As {@link #enter} for a caller that must not wait: {@link #REFUSED} unless the grant is there at once, as it is from an owner on this
      * host when nobody else holds the range.
      */
-    default int enterNow(long fromByte, long toByte, Mode mode) {
-        return tryEnter(fromByte, toByte, mode);
-    }
+    int enterNow(long fromByte, long toByte, Mode mode);
 
     /** Ends the use that returned {@code ticket}; exactly once, from any thread. */
     void exit(int ticket);

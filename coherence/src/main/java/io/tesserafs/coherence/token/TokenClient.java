@@ -15,5 +15,21 @@ public interface TokenClient {
 
         /** Hands dirty data and metadata of the range to the owner and the replicas. May block. */
         void flush(long inode, long fromByte, long toByte);
+
+        /** As {@link #invalidate(long, long, long)}, for any kind of resource; those of metadata have no ranges. */
+        default void invalidate(Resource resource, long fromByte, long toByte) {
+            if (resource.kind() != Resource.Kind.DATA) {
+                throw new UnsupportedOperationException("this node holds no tokens of kind " + resource.kind());
+            }
+            invalidate(resource.inode(), fromByte, toByte);
+        }
+
+        /** As {@link #flush(long, long, long)}, for any kind of resource. */
+        default void flush(Resource resource, long fromByte, long toByte) {
+            if (resource.kind() != Resource.Kind.DATA) {
+                throw new UnsupportedOperationException("this node holds no tokens of kind " + resource.kind());
+            }
+            flush(resource.inode(), fromByte, toByte);
+        }
     }
 }

@@ -37,6 +37,11 @@ final class MountedVolume implements AutoCloseable {
                 }
 
                 @Override
+                public int enterNow(long fromByte, long toByte, Mode mode) {
+                    return 1;
+                }
+
+                @Override
                 public int enter(long fromByte, long toByte, Mode mode) {
                     return 1;
                 }

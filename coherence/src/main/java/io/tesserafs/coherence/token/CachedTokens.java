@@ -1,0 +1,221 @@
+package io.tesserafs.coherence.token;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One resource in a {@link TokenCache}: the gate, the state machine, its lock, and the threads that wait. Thread-safe.
+ *
+ * <p>The state machine runs under this object's monitor and never blocks. What it wants done is noted, and done after the monitor
+ * was left: messages by the cache's outbox, which keeps their order, and work that may block by the cache's threads.
+ */
+final class CachedTokens implements FileTokens {
+    /** A thread in {@link #enter}. */
+    private static final class WaitingThread extends HeldTokens.Waiter {
+        private final Thread thread = Thread.currentThread();
+        private volatile boolean woken;
+
+        WaitingThread(long from, long to, Mode mode) {
+            super(from, to, mode);
+        }
+    }
+
+    /** Work that may block, and what it is for. */
+    private record Job(HeldTokens.Recall recall, boolean flush) {}
+
+    /** Notes what the state machine wants. Under the monitor. */
+    private final class Notes implements HeldTokens.Actions {
+        private List<Job> jobs = new ArrayList<>(0);
+
+        @Override
+        public void send(TokenMessage.ToOwner message) {
+            cache.enqueue(message);
+        }
+
+        @Override
+        public void invalidate(HeldTokens.Recall recall) {
+            jobs.add(new Job(recall, false));
+        }
+
+        @Override
+        public void flush(HeldTokens.Recall recall) {
+            jobs.add(new Job(recall, true));
+        }
+
+        @Override
+        public void wake(HeldTokens.Waiter waiter) {
+            WaitingThread waiting = (WaitingThread) waiter;
+            waiting.woken = true;
+            LockSupport.unpark(waiting.thread);
+        }
+
+        List<Job> take() {
+            if (jobs.isEmpty()) {
+                return List.of();
+            }
+            List<Job> taken = jobs;
+            jobs = new ArrayList<>(0);
+            return taken;
+        }
+    }
+
+    private final TokenCache cache;
+    private final Resource resource;
+    private final Notes notes = new Notes();
+    private final TokenGate gate;
+    private final HeldTokens held;
+
+    /** Opens minus closes. Written by the cache, under its map's lock for this resource. */
+    private volatile int references;
+
+    CachedTokens(TokenCache cache, Resource resource) {
+        this.cache = cache;
+        this.resource = resource;
+        // The last one out may be a request's reader thread, so it only hands over.
+        this.gate = new TokenGate(() -> cache.execute(this::drained));
+        this.held = new HeldTokens(resource, gate, notes);
+    }
+
+    @Override
+    public int tryEnter(long fromByte, long toByte, Mode mode) {
+        return gate.tryEnter(fromByte, toByte, mode);
+    }
+
+    @Override
+    public void exit(int ticket) {
+        gate.exit(ticket);
+    }
+
+    @Override
+    public int enter(long fromByte, long toByte, Mode mode) throws TokenException {
+        Ranges.check(fromByte, toByte);
+        int ticket = gate.tryEnter(fromByte, toByte, mode);
+        if (ticket != REFUSED) {
+            return ticket;
+        }
+        WaitingThread waiter = new WaitingThread(fromByte, toByte, mode);
+        advance(() -> held.want(waiter));
+        while (!waiter.woken) {
+            LockSupport.park(this);
+            if (Thread.interrupted()) {
+                if (withdraw(waiter)) {
+                    throw new TokenException(
+                            TokenException.Reason.INTERRUPTED, "Interrupted while waiting for a token");
+                }
+                Thread.currentThread().interrupt(); // granted at the same moment: the caller's next wait will notice
+            }
+        }
+        if (waiter.fenced) {
+            throw new TokenException(
+                    TokenException.Reason.SESSION_ENDED, "The session with the volume's owner is over");
+        }
+        return waiter.ticket;
+    }
+
+    @Override
+    public int enterNow(long fromByte, long toByte, Mode mode) {
+        Ranges.check(fromByte, toByte);
+        WaitingThread waiter = new WaitingThread(fromByte, toByte, mode);
+        advance(() -> held.want(waiter));
+        if (!waiter.woken && withdraw(waiter)) {
+            return REFUSED;
+        }
+        return waiter.ticket; // REFUSED as well if the session is over
+    }
+
+    @Override
+    public void close() {
+        cache.close(this);
+    }
+
+    Resource resource() {
+        return resource;
+    }
+
+    int references() {
+        return references;
+    }
+
+    /** Under the map's lock for this resource. */
+    void countReference(int change) {
+        references = Math.addExact(references, change);
+        if (references < 0) {
+            throw new IllegalStateException("closed more often than opened: " + resource);
+        }
+    }
+
+    void receive(TokenMessage.ToNode message) {
+        switch (message) {
+            case TokenMessage.Grant grant -> advance(() -> held.granted(grant));
+            case TokenMessage.Recall recall -> advance(() -> held.recalled(recall));
+        }
+    }
+
+    /** Gives everything back unless it comes into use meanwhile. May block; on a thread of the cache. */
+    void evict() {
+        work(step(held::evict));
+    }
+
+    synchronized boolean isIdle() {
+        return held.isIdle();
+    }
+
+    /** Ends all use; true if something may be cached that has to be invalidated now. */
+    synchronized boolean fence() {
+        return held.fence();
+    }
+
+    private synchronized boolean withdraw(WaitingThread waiter) {
+        return held.withdraw(waiter);
+    }
+
+    private void drained() {
+        work(step(held::drained));
+    }
+
+    /** A step on a thread that must not block. */
+    private void advance(Runnable transition) {
+        List<Job> jobs = step(transition);
+        if (!jobs.isEmpty()) {
+            cache.execute(() -> work(jobs));
+        }
+    }
+
+    private List<Job> step(Runnable transition) {
+        List<Job> jobs;
+        synchronized (this) {
+            transition.run();
+            jobs = notes.take();
+        }
+        cache.flushOutbox();
+        return jobs;
+    }
+
+    /** Does jobs and what follows from them. One at a time stays here; others must not wait for it and get threads of their own. */
+    private void work(List<Job> jobs) {
+        Job job = handOverAllButOne(jobs);
+        while (job != null) {
+            HeldTokens.Recall recall = job.recall();
+            if (job.flush()) {
+                cache.handler().flush(resource, recall.from, recall.to);
+                job = handOverAllButOne(step(() -> held.flushed(recall)));
+            } else {
+                cache.handler().invalidate(resource, recall.from, recall.to);
+                job = handOverAllButOne(step(() -> held.invalidated(recall)));
+            }
+        }
+        if (references == 0) {
+            cache.settle(this);
+        }
+    }
+
+    private @Nullable Job handOverAllButOne(List<Job> jobs) {
+        for (int i = 1; i < jobs.size(); i++) {
+            List<Job> other = List.of(jobs.get(i));
+            cache.execute(() -> work(other));
+        }
+        return jobs.isEmpty() ? null : jobs.getFirst();
+    }
+}

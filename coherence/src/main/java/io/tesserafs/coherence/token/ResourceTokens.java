@@ -1,0 +1,242 @@
+package io.tesserafs.coherence.token;
+
+import io.tesserafs.fabric.brick.SessionId;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The owner's view of one resource: holdings and a queue. Part of {@link TokenTable}.
+ *
+ * <p>A request is granted as soon as it conflicts neither with what other sessions hold nor with a request of another session that
+ * came before it. Of what stands in the way, everything is recalled at once, for every request that waits; the waiting
+ * request remembers the sequence up to which it has done so, and recalls what is granted later when it is.
+ */
+final class ResourceTokens {
+    /** A range that one session holds; holdings of one session do not overlap. */
+    private record Holding(SessionId session, long from, long to, Mode mode, long sequence) {}
+
+    /** A request in the queue. */
+    private static final class Waiting {
+        final SessionId session;
+        final TokenMessage.Request request;
+        /** Conflicting holdings granted up to this sequence have been recalled for this request. */
+        long recalledUpTo;
+
+        Waiting(SessionId session, TokenMessage.Request request) {
+            this.session = session;
+            this.request = request;
+        }
+
+        boolean conflictsWith(SessionId other, long from, long to, Mode mode) {
+            return !session.equals(other)
+                    && Ranges.overlap(request.fromByte(), request.toByte(), from, to)
+                    && (mode == Mode.EXCLUSIVE || request.mode() == Mode.EXCLUSIVE);
+        }
+    }
+
+    private final Resource resource;
+    private final List<Holding> holdings = new ArrayList<>(1);
+    private final List<Waiting> queue = new ArrayList<>(0);
+
+    ResourceTokens(Resource resource) {
+        this.resource = resource;
+    }
+
+    Resource resource() {
+        return resource;
+    }
+
+    boolean isUnused() {
+        return holdings.isEmpty() && queue.isEmpty();
+    }
+
+    void request(TokenTable table, SessionId session, TokenMessage.Request request) {
+        queue.add(new Waiting(session, request));
+        advance(table);
+    }
+
+    void release(TokenTable table, SessionId session, TokenMessage.Release release) {
+        cut(session, release.fromByte(), release.toByte(), release.seen(), release.keep());
+        advance(table);
+    }
+
+    void endSession(TokenTable table, SessionId session) {
+        boolean changed = holdings.removeIf(holding -> holding.session.equals(session));
+        changed |= queue.removeIf(waiting -> waiting.session.equals(session));
+        if (changed) {
+            advance(table);
+        }
+    }
+
+    @Nullable
+    Mode held(SessionId session, long from, long to) {
+        long at = from;
+        Mode weakest = Mode.EXCLUSIVE;
+        holdings.sort(Comparator.comparingLong(Holding::from));
+        for (Holding holding : holdings) {
+            if (holding.session.equals(session) && holding.from <= at && at < holding.to) {
+                at = holding.to;
+                weakest = holding.mode == Mode.SHARED ? Mode.SHARED : weakest;
+            }
+        }
+        return at >= to ? weakest : null;
+    }
+
+    List<String> describe() {
+        return holdings.stream().map(Holding::toString).toList();
+    }
+
+    /** One pass in order of arrival is enough: a grant only adds holdings, so it makes no earlier request possible. */
+    private void advance(TokenTable table) {
+        for (int i = 0; i < queue.size(); ) {
+            Waiting waiting = queue.get(i);
+            TokenMessage.Request wanted = waiting.request;
+            if (isFree(waiting.session, wanted.fromByte(), wanted.toByte(), wanted.mode(), i)) {
+                queue.remove(i);
+                grant(table, waiting.session, wanted);
+            } else {
+                i++;
+            }
+        }
+        for (Waiting waiting : queue) {
+            recallFor(table, waiting);
+        }
+    }
+
+    /** Whether the session could have the range, given what others hold and the first {@code ahead} requests of the queue. */
+    private boolean isFree(SessionId session, long from, long to, Mode mode, int ahead) {
+        for (Holding holding : holdings) {
+            if (!holding.session.equals(session)
+                    && Ranges.overlap(holding.from, holding.to, from, to)
+                    && (mode == Mode.EXCLUSIVE || holding.mode == Mode.EXCLUSIVE)) {
+                return false;
+            }
+        }
+        for (int i = 0; i < ahead; i++) {
+            if (queue.get(i).conflictsWith(session, from, to, mode)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void recallFor(TokenTable table, Waiting waiting) {
+        TokenMessage.Request wanted = waiting.request;
+        Mode keep = wanted.mode() == Mode.SHARED ? Mode.SHARED : null;
+        for (Holding holding : holdings) {
+            if (holding.sequence > waiting.recalledUpTo
+                    && waiting.conflictsWith(holding.session, holding.from, holding.to, holding.mode)) {
+                long from = Math.max(holding.from, wanted.fromByte());
+                long to = Math.min(holding.to, wanted.toByte());
+                table.send(holding.session, new TokenMessage.Recall(resource, from, to, keep));
+            }
+        }
+        waiting.recalledUpTo = table.lastSequence();
+    }
+
+    private void grant(TokenTable table, SessionId session, TokenMessage.Request wanted) {
+        long from = wanted.fromByte();
+        long to = wanted.toByte();
+        Mode mode = wanted.mode();
+        int everybody = queue.size();
+        long extentFrom = Ranges.alignDown(from, Ranges.EXTENT_BYTES);
+        long extentTo = Ranges.alignUp(to, Ranges.EXTENT_BYTES);
+        if (isFree(session, 0, FileTokens.TO_END, mode, everybody)) {
+            from = 0;
+            to = FileTokens.TO_END;
+        } else if (isFree(session, extentFrom, extentTo, mode, everybody)) {
+            from = extentFrom;
+            to = extentTo;
+        }
+        // Neighbours in the same mode become one with it, unless somebody waits for them.
+        for (boolean grown = true; grown; ) {
+            grown = false;
+            for (Holding own : holdings) {
+                boolean touches = own.from <= to && from <= own.to;
+                boolean adds = own.from < from || own.to > to;
+                if (own.session.equals(session)
+                        && own.mode == mode
+                        && touches
+                        && adds
+                        && isFree(session, own.from, own.to, mode, everybody)) {
+                    from = Math.min(from, own.from);
+                    to = Math.max(to, own.to);
+                    grown = true;
+                }
+            }
+        }
+        enter(table, session, from, to, mode, wanted.id());
+    }
+
+    /** Replaces what the session holds of the range, except that SHARED does not replace EXCLUSIVE, and tells it. */
+    private void enter(TokenTable table, SessionId session, long from, long to, Mode mode, long id) {
+        List<Holding> stronger = new ArrayList<>(0);
+        if (mode == Mode.SHARED) {
+            for (Holding own : holdings) {
+                if (own.session.equals(session)
+                        && own.mode == Mode.EXCLUSIVE
+                        && Ranges.overlap(own.from, own.to, from, to)) {
+                    stronger.add(own);
+                }
+            }
+            stronger.sort(Comparator.comparingLong(Holding::from));
+        }
+        List<Holding> fresh = new ArrayList<>(1);
+        long at = from;
+        for (Holding own : stronger) {
+            if (at < own.from) {
+                fresh.add(new Holding(session, at, own.from, mode, table.nextSequence()));
+            }
+            at = own.to;
+        }
+        if (at < to) {
+            fresh.add(new Holding(session, at, to, mode, table.nextSequence()));
+        }
+        if (fresh.isEmpty()) {
+            // It holds all of it in a better mode: say so again, lest it waits for an answer (a release may be under
+            // way).
+            Holding own = stronger.getFirst();
+            holdings.remove(own);
+            fresh.add(new Holding(session, own.from, own.to, own.mode, table.nextSequence()));
+        }
+        for (Holding holding : fresh) {
+            cut(session, holding.from, holding.to, Long.MAX_VALUE, null);
+        }
+        holdings.addAll(fresh);
+        for (Holding holding : fresh) {
+            boolean last = holding.equals(fresh.getLast());
+            table.send(
+                    session,
+                    new TokenMessage.Grant(
+                            resource, holding.from, holding.to, holding.mode, holding.sequence, last ? id : 0));
+        }
+    }
+
+    /** Takes the range from the session's holdings up to that sequence, or lowers them to {@code keep}. */
+    private void cut(SessionId session, long from, long to, long upToSequence, @Nullable Mode keep) {
+        List<Holding> pieces = new ArrayList<>(0);
+        for (Iterator<Holding> it = holdings.iterator(); it.hasNext(); ) {
+            Holding own = it.next();
+            if (!own.session.equals(session)
+                    || own.sequence > upToSequence
+                    || !Ranges.overlap(own.from, own.to, from, to)) {
+                continue;
+            }
+            it.remove();
+            if (own.from < from) {
+                pieces.add(new Holding(session, own.from, from, own.mode, own.sequence));
+            }
+            if (keep != null) {
+                pieces.add(new Holding(
+                        session, Math.max(own.from, from), Math.min(own.to, to), Mode.SHARED, own.sequence));
+            }
+            if (own.to > to) {
+                pieces.add(new Holding(session, to, own.to, own.mode, own.sequence));
+            }
+        }
+        holdings.addAll(pieces);
+    }
+}

@@ -177,7 +177,7 @@ tessera_build_locked() {
   rm -rf "$root"/fs-node/target/lib "$root"/fs-node/target/fs-node-*.jar
   if ! (cd "$root" && "$TESSERA_MVN" -q -B -ntp -Dmaven.test.skip=true -pl fs-node -am package 9>&-) \
     >"$build/build.log" 2>&1; then
-    grep -E '^\[ERROR\]' "$build/build.log" | head -n 20 >&2
+    grep -E '^\[ERROR\]' "$build/build.log" | sed '/Help 1/,$d' | head -n 20 >&2
     tessera_die "the build failed; all of its output is in $build/build.log"
   fi
   dist=$build/dist-$(date +%Y%m%d-%H%M%S)-$$
@@ -186,9 +186,34 @@ tessera_build_locked() {
   printf '%s\n' "$JAVA_HOME" >"$dist/jdk"
   # The stamp carries the time the build began: what is edited during the build is built next time.
   mv "$began" "$dist/stamp" || return 1
-  if declare -F tessera_after_build >/dev/null; then tessera_after_build "$dist"; fi
+  cp "$root/fs-node/src/main/resources/io/tesserafs/node/daemon/jvm.options" "$dist/" || return 1
+  tessera_train "$dist" >"$dist/training.log" 2>&1
   ln -sfn "${dist##*/}" "$build/current.new" && mv -fT "$build/current.new" "$build/current" || return 1
   tessera_drop_old_builds "$build" "$dist"
+}
+
+# Sets "class_path" for the distribution in directory $1, always in the same order: the AOT caches depend on it.
+tessera_class_path() {
+  local jars=("$1"/*.jar)
+  local IFS=:
+  class_path="${jars[*]}"
+}
+
+# JVM options of commands (those of the daemon are in jvm.options).
+tessera_cli_options=(-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xms16m -Xmx256m -XX:-UsePerfData
+  --enable-native-access=ALL-UNNAMED)
+
+# Makes the ahead-of-time caches of the distribution in directory $1, for fast starts: one for commands, one for the
+# daemon. They are an optimisation, so a failure here is no failure of the build.
+tessera_train() {
+  local dist=$1 class_path options
+  tessera_class_path "$dist"
+  "$JAVA_HOME/bin/java" "${tessera_cli_options[@]}" "-XX:AOTCacheOutput=$dist/cli.aot" -cp "$class_path" \
+    io.tesserafs.node.cli.Training commands || rm -f "$dist/cli.aot"
+  mapfile -t options <"$dist/jvm.options"
+  "$JAVA_HOME/bin/java" "${options[@]}" "-XX:AOTCacheOutput=$dist/daemon.aot" -cp "$class_path" \
+    io.tesserafs.node.cli.Training daemon || rm -f "$dist/daemon.aot"
+  return 0
 }
 
 # Deletes the distributions that no process runs from.

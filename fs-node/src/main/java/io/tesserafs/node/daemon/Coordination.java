@@ -1,0 +1,164 @@
+package io.tesserafs.node.daemon;
+
+import io.tesserafs.coherence.membership.BrickRegistry;
+import io.tesserafs.coherence.membership.ClusterClient;
+import io.tesserafs.coherence.membership.ClusterConfig;
+import io.tesserafs.coherence.membership.ConnectionListener.Connection;
+import io.tesserafs.coherence.membership.EmbeddedZooKeeper;
+import io.tesserafs.coherence.membership.Incarnation;
+import io.tesserafs.coherence.membership.InstanceSecret;
+import io.tesserafs.coherence.membership.NodeId;
+import io.tesserafs.coherence.membership.NodeInfo;
+import io.tesserafs.coherence.membership.NodeMembership;
+import io.tesserafs.coherence.membership.NodeRegistry;
+import io.tesserafs.coherence.volume.VolumeRegistry;
+import io.tesserafs.node.config.NodeConfig;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * This node's part in the cluster: the embedded ZooKeeper (unless the cluster has servers of its own), the client, and the node's
+ * membership. Thread-safe after {@link #start}.
+ */
+final class Coordination implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Coordination.class);
+
+    private final Resources resources;
+    private final ClusterClient cluster;
+    private final NodeRegistry nodes;
+    private final NodeMembership membership;
+    private final NodeInfo self;
+    private final Incarnation incarnation;
+    private final String servers;
+    private final boolean embedded;
+
+    private Coordination(
+            Resources resources,
+            ClusterClient cluster,
+            NodeRegistry nodes,
+            NodeMembership membership,
+            NodeInfo self,
+            Incarnation incarnation,
+            String servers,
+            boolean embedded) {
+        this.resources = resources;
+        this.cluster = cluster;
+        this.nodes = nodes;
+        this.membership = membership;
+        this.self = self;
+        this.incarnation = incarnation;
+        this.servers = servers;
+        this.embedded = embedded;
+    }
+
+    /**
+     * Joins the cluster.
+     *
+     * @param known the cluster this node's pool belongs to; empty if it never joined one
+     * @param onFailure called once the node cannot be a member any more, on a thread that must not block long
+     */
+    static Coordination start(NodeConfig config, Optional<UUID> known, FailureListener onFailure) throws IOException {
+        Resources resources = new Resources();
+        try {
+            byte[] secret = InstanceSecret.loadOrCreate(config.stateDir());
+            Optional<String> external = config.coordination().connect();
+            String servers = external.isPresent() ? external.get() : startServer(config, resources, onFailure);
+            ClusterClient cluster =
+                    resources.add("cluster client", ClusterClient.connect(clusterConfig(config, servers, known)));
+            Incarnation incarnation = Incarnation.current(secret);
+            NodeRegistry nodes = new NodeRegistry(cluster);
+            NodeInfo self = new NodeInfo(
+                    new NodeId(config.nodeId()),
+                    "node" + config.nodeId(),
+                    ProcessHandle.current().pid(),
+                    Map.of("admin", "unix:" + config.admin().socket()),
+                    List.of(),
+                    BuildInfo.version());
+            NodeMembership membership = resources.add(
+                    "membership",
+                    nodes.join(self, incarnation, e -> onFailure.failed("this node is not a member any more", e)));
+            LOG.info("joined cluster {} at {}", cluster.clusterId(), servers);
+            return new Coordination(
+                    resources, cluster, nodes, membership, self, incarnation, servers, external.isEmpty());
+        } catch (IOException | RuntimeException e) {
+            resources.close();
+            throw e;
+        }
+    }
+
+    private static String startServer(NodeConfig config, Resources resources, FailureListener onFailure)
+            throws IOException {
+        EmbeddedZooKeeper server = EmbeddedZooKeeper.start(
+                config.coordination().dataDir(), 0, () -> onFailure.failed("the embedded ZooKeeper stopped", null));
+        return resources.add("embedded ZooKeeper", server).connectString();
+    }
+
+    private static ClusterConfig clusterConfig(NodeConfig config, String servers, Optional<UUID> known) {
+        @Nullable UUID expected = known.orElse(null);
+        return new ClusterConfig(
+                servers,
+                config.coordination().cluster(),
+                expected,
+                (int) config.coordination().sessionTimeout().toMillis(),
+                ClusterConfig.DEFAULT_CONNECT_TIMEOUT_MS);
+    }
+
+    /** Told when something the daemon cannot do without is gone. */
+    interface FailureListener {
+        void failed(String what, @Nullable Exception cause);
+    }
+
+    ClusterClient cluster() {
+        return cluster;
+    }
+
+    NodeId node() {
+        return self.id();
+    }
+
+    Incarnation incarnation() {
+        return incarnation;
+    }
+
+    BrickRegistry bricks() {
+        return new BrickRegistry(cluster);
+    }
+
+    VolumeRegistry volumes() {
+        return new VolumeRegistry(cluster);
+    }
+
+    /** Tells the others which brick this node exports. */
+    void announceBrick(int brick) throws IOException {
+        membership.update(
+                new NodeInfo(self.id(), self.name(), self.pid(), self.endpoints(), List.of(brick), self.version()));
+    }
+
+    String servers() {
+        return servers;
+    }
+
+    boolean embedded() {
+        return embedded;
+    }
+
+    boolean connected() {
+        return cluster.connection() == Connection.CONNECTED;
+    }
+
+    /** Numbers of the nodes that are up. */
+    List<Integer> members() throws IOException {
+        return nodes.list().stream().map(node -> node.id().value()).toList();
+    }
+
+    @Override
+    public void close() {
+        resources.close();
+    }
+}

@@ -14,6 +14,7 @@ import io.tesserafs.coherence.membership.NodeRegistry;
 import io.tesserafs.coherence.volume.VolumeRegistry;
 import io.tesserafs.node.config.NodeConfig;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,6 +38,7 @@ final class Coordination implements AutoCloseable {
     private final Incarnation incarnation;
     private final String servers;
     private final boolean embedded;
+    private final Path stateDir;
 
     private Coordination(
             Resources resources,
@@ -46,7 +48,8 @@ final class Coordination implements AutoCloseable {
             NodeInfo self,
             Incarnation incarnation,
             String servers,
-            boolean embedded) {
+            boolean embedded,
+            Path stateDir) {
         this.resources = resources;
         this.cluster = cluster;
         this.nodes = nodes;
@@ -55,6 +58,7 @@ final class Coordination implements AutoCloseable {
         this.incarnation = incarnation;
         this.servers = servers;
         this.embedded = embedded;
+        this.stateDir = stateDir;
     }
 
     /**
@@ -85,7 +89,15 @@ final class Coordination implements AutoCloseable {
                     nodes.join(self, incarnation, e -> onFailure.failed("this node is not a member any more", e)));
             LOG.info("joined cluster {} at {}", cluster.clusterId(), servers);
             return new Coordination(
-                    resources, cluster, nodes, membership, self, incarnation, servers, external.isEmpty());
+                    resources,
+                    cluster,
+                    nodes,
+                    membership,
+                    self,
+                    incarnation,
+                    servers,
+                    external.isEmpty(),
+                    config.stateDir());
         } catch (IOException | RuntimeException e) {
             resources.close();
             throw e;
@@ -116,6 +128,10 @@ final class Coordination implements AutoCloseable {
 
     ClusterClient cluster() {
         return cluster;
+    }
+
+    Path stateDir() {
+        return stateDir;
     }
 
     NodeId node() {

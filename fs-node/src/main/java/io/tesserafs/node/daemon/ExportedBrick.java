@@ -83,6 +83,11 @@ final class ExportedBrick implements AutoCloseable {
         return current;
     }
 
+    /** Whether memory is known to hold all that was written before: a clean end, or the same boot of the host. */
+    boolean nothingLost() {
+        return pool.nothingLost();
+    }
+
     /** All that lives in the pool has recovered. */
     void recovered() throws IOException {
         pool.recovered();

@@ -1,28 +1,199 @@
 package io.tesserafs.node.daemon;
 
+import io.tesserafs.coherence.volume.VolumeInfo;
+import io.tesserafs.coherence.volume.VolumeRegistry;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.config.NodeConfig;
+import io.tesserafs.node.config.NodeConfig.MountConfig;
+import io.tesserafs.node.config.Size;
 import io.tesserafs.node.metrics.NodeMetrics;
 import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** What a daemon runs, without its outer shell (lock, pid file, admin socket): pool and brick, coordination, volumes, mounts. */
+/**
+ * What a daemon runs, without its outer shell (lock, pid file, admin socket): pool and brick, coordination, volumes, mounts. Changes come one
+ * at a time, under this object's monitor.
+ */
 final class NodeServices implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(NodeServices.class);
+
+    /** The volume that every cluster has. */
+    static final String DEFAULT_VOLUME = "main";
+
+    /** Election and replay; a million inodes take seconds. */
+    private static final Duration OPEN_TIMEOUT = Duration.ofMinutes(10);
+
+    private static final int FREE_BATCH = 4096;
+
     private final Resources resources = new Resources();
     private final NodeConfig config;
+    private final NodeMetrics metrics;
+    private final Map<String, OpenVolume> volumes = new LinkedHashMap<>();
+    private @Nullable ExportedBrick brick;
+    private @Nullable Coordination coordination;
+    private Coordination.@Nullable FailureListener onFailure;
 
     NodeServices(NodeConfig config, NodeMetrics metrics) {
         this.config = config;
+        this.metrics = metrics;
     }
 
     /** Not to be repeated. What it took before it failed, {@link #close} releases. */
-    void start(Coordination.FailureListener onFailure) throws IOException, StartException {
-        ExportedBrick brick = resources.add("brick", ExportedBrick.open(config.pool()));
-        Coordination coordination =
-                resources.add("coordination", Coordination.start(config, brick.cluster(), onFailure));
-        brick.export(coordination);
+    synchronized void start(Coordination.FailureListener listener) throws IOException, StartException {
+        onFailure = listener;
+        ExportedBrick exported = resources.add("brick", ExportedBrick.open(config.pool()));
+        brick = exported;
+        Coordination joined = resources.add("coordination", Coordination.start(config, exported.cluster(), listener));
+        coordination = joined;
+        exported.export(joined);
+        VolumeRegistry registry = joined.volumes();
+        if (registry.find(DEFAULT_VOLUME).isEmpty()) {
+            registry.create(DEFAULT_VOLUME, Map.of());
+        }
+        for (VolumeInfo info : registry.list()) {
+            if (info.state() == VolumeInfo.State.ACTIVE) {
+                open(info);
+            } else {
+                erase(info);
+            }
+        }
+        exported.recovered();
+        for (MountConfig mount : config.mounts()) {
+            OpenVolume volume = volumes.get(mount.volume());
+            if (volume == null) {
+                throw new StartException("there is no volume " + mount.volume() + " to mount at " + mount.path());
+            }
+            volume.mount(mount);
+        }
+    }
+
+    private void open(VolumeInfo info) throws IOException, StartException {
+        OpenVolume volume = new OpenVolume(info, coordination(), brick(), metrics, listener());
+        boolean opened = false;
+        try {
+            volume.start(OPEN_TIMEOUT);
+            volumes.put(info.name(), volume);
+            opened = true;
+        } finally {
+            if (!opened) {
+                volume.close();
+            }
+        }
+    }
+
+    ExportedBrick brick() {
+        return running(brick);
+    }
+
+    Coordination coordination() {
+        return running(coordination);
+    }
+
+    private Coordination.FailureListener listener() {
+        return running(onFailure);
+    }
+
+    private static <T> T running(@Nullable T part) {
+        if (part == null) {
+            throw new IllegalStateException("not started");
+        }
+        return part;
+    }
+
+    synchronized Optional<OpenVolume> volume(String name) {
+        return Optional.ofNullable(volumes.get(name));
+    }
+
+    synchronized List<OpenVolume> volumes() {
+        return List.copyOf(volumes.values());
+    }
+
+    synchronized OpenVolume createVolume(String name, Map<String, String> options) throws IOException, StartException {
+        open(coordination().volumes().create(name, options));
+        return running(volumes.get(name));
+    }
+
+    /** The volume is not mounted. Returns how many blocks are free again. */
+    synchronized long deleteVolume(OpenVolume volume) throws IOException {
+        VolumeInfo info = volume.info();
+        coordination().volumes().markDeleting(info.number());
+        volumes.remove(info.name());
+        volume.close();
+        return erase(info);
+    }
+
+    /** Frees what a volume that is being deleted still has, and forgets it; also what a crash left of a deletion. */
+    private long erase(VolumeInfo info) throws IOException {
+        long freed = 0;
+        try (BrickClient client = brick().fabric()
+                .connect(brick().brick().id(), new SessionId(info.uuid().getLeastSignificantBits()))) {
+            while (true) {
+                long[] blocks = client.list(BlockId.of(info.number(), 0), FREE_BATCH);
+                if (blocks.length == 0) {
+                    break;
+                }
+                client.free(Arrays.stream(blocks).mapToObj(BlockId::new).toArray(BlockId[]::new));
+                freed += blocks.length;
+            }
+        }
+        coordination().volumes().remove(info.number());
+        LOG.info("volume {} deleted, {} blocks freed", info.name(), freed);
+        return freed;
+    }
+
+    synchronized void mount(OpenVolume volume, Path path) throws IOException {
+        MountConfig given = config.mounts().stream()
+                .filter(m -> m.volume().equals(volume.info().name()))
+                .findFirst()
+                .orElseGet(() -> config.mounts().stream().findFirst().orElse(DEFAULTS));
+        volume.mount(new MountConfig(
+                volume.info().name(),
+                path,
+                given.allowOther(),
+                given.readerThreads(),
+                given.cacheTimeout(),
+                given.readAhead()));
+    }
+
+    private static final MountConfig DEFAULTS =
+            new MountConfig(DEFAULT_VOLUME, Path.of("/"), true, 0, Duration.ofSeconds(5), new Size(1 << 20));
+
+    synchronized Optional<OpenVolume> mountedAt(Path path) {
+        return volumes.values().stream()
+                .filter(v -> path.equals(v.mountPoint()))
+                .findFirst();
+    }
+
+    /** Unmounts everything. If something is busy and not {@code force}, it throws and what is busy stays. */
+    synchronized void unmountAll(boolean force) throws IOException {
+        for (OpenVolume volume : volumes.values()) {
+            volume.unmount(force);
+        }
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
+        List<OpenVolume> open = new ArrayList<>(volumes.values());
+        volumes.clear();
+        for (OpenVolume volume : open) {
+            try {
+                volume.close();
+            } catch (IOException | RuntimeException e) {
+                LOG.error("closing volume {} failed", volume.info().name(), e);
+            }
+        }
         resources.close();
     }
 }

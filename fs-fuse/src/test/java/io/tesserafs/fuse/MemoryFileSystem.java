@@ -3,6 +3,8 @@ package io.tesserafs.fuse;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -377,10 +379,14 @@ public class MemoryFileSystem implements FileSystem {
             data = node.data;
             length = (int) Math.max(0, Math.min(size, node.size - offset));
         }
-        if (length > 0) {
-            rq.addData(data, offset, length);
+        try {
+            if (length > 0) {
+                rq.addData(data, offset, length);
+            }
+            rq.replyData();
+        } finally {
+            Reference.reachabilityFence(data);
         }
-        rq.replyData();
     }
 
     @Override
@@ -564,8 +570,7 @@ public class MemoryFileSystem implements FileSystem {
         byte[] copy;
         synchronized (from) {
             int count = (int) Math.max(0, Math.min(length, from.size - offset));
-            copy = Arrays.copyOf(
-                    from.data.asSlice(offset, count).toArray(java.lang.foreign.ValueLayout.JAVA_BYTE), count);
+            copy = Arrays.copyOf(from.data.asSlice(offset, count).toArray(ValueLayout.JAVA_BYTE), count);
         }
         synchronized (to) {
             to.ensure(outOffset + copy.length);

@@ -23,7 +23,6 @@ final class BackingDevice {
         Path directory = CLASS.resolve(mount.deviceMajor() + ":" + mount.deviceMinor());
         try {
             Files.writeString(directory.resolve("read_ahead_kb"), Integer.toString(readAheadKiB));
-            // First: the kernel refuses a max_ratio above what strict limits allow.
             Files.writeString(directory.resolve("strict_limit"), "0");
             Files.writeString(directory.resolve("max_ratio"), "100");
         } catch (IOException e) {

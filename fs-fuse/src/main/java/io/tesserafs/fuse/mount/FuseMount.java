@@ -104,8 +104,8 @@ public final class FuseMount implements AutoCloseable {
     }
 
     /** True until the kernel has ended the mount and everything of it is released. */
-    public boolean isMounted() throws InterruptedException {
-        return !server.awaitEnd(0, TimeUnit.NANOSECONDS);
+    public boolean isMounted() {
+        return !server.hasEnded();
     }
 
     /** Waits until the mount has ended, whoever ends it. */

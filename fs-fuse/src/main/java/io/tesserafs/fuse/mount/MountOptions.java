@@ -11,7 +11,8 @@ import io.tesserafs.fuse.protocol.SessionOptions;
  * @param allowSuidAndDevices honour suid bits and device files in the mount; only root may ask for it
  * @param readOnly mount read-only
  * @param readers threads that read requests, each with its own descriptor
- * @param readAheadKiB readahead of the mount, set through /sys/class/bdi as root; the kernel's own default is 128
+ * @param readAheadKiB readahead of the mount, set through /sys/class/bdi as root; the kernel's own default is 128. More speeds up
+ *     sequential reads (measured: up to 512) and slows down random page faults, which read around themselves by it
  * @param session what to negotiate at INIT
  */
 public record MountOptions(
@@ -35,6 +36,8 @@ public record MountOptions(
     /** Three, because a reader may be copying 1 MiB while others must go on, and one must always be free for recalls. */
     public static final int READERS_MIN = 3;
 
+    private static final int READ_AHEAD_KIB = 512;
+
     public MountOptions {
         if (readers < 1) {
             throw new IllegalArgumentException("readers " + readers);
@@ -55,7 +58,8 @@ public record MountOptions(
     public static MountOptions defaults(String source) {
         int readers = Math.max(READERS_MIN, Runtime.getRuntime().availableProcessors() + 1);
         Access access = MountNative.isRoot() ? Access.EVERYBODY : Access.OWNER;
-        return new MountOptions(source, "tesserafs", access, false, false, readers, 1024, SessionOptions.DEFAULT);
+        return new MountOptions(
+                source, "tesserafs", access, false, false, readers, READ_AHEAD_KIB, SessionOptions.DEFAULT);
     }
 
     public MountOptions withAccess(Access value) {

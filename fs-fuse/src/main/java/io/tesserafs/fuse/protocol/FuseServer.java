@@ -66,11 +66,30 @@ public final class FuseServer {
                         Thread.ofPlatform().name("fuse-reader-" + i).daemon().unstarted(() -> server.read(loop)));
             }
             fs.started(server.session);
-            threads.forEach(Thread::start);
+            server.startAll(threads);
             return server;
         } catch (RuntimeException | Error e) {
             pool.close();
             throw e;
+        }
+    }
+
+    /** Fewer readers than asked for are better than no mount; none are an error. */
+    private void startAll(List<Thread> threads) {
+        int started = 0;
+        try {
+            for (Thread thread : threads) {
+                thread.start();
+                started++;
+            }
+        } catch (OutOfMemoryError e) {
+            if (started == 0) {
+                throw e;
+            }
+            LOG.error("Only {} of {} reader threads could be started", started, threads.size(), e);
+            if (running.addAndGet(started - threads.size()) == 0) {
+                end();
+            }
         }
     }
 
@@ -90,6 +109,11 @@ public final class FuseServer {
     /** Waits until the connection has ended and everything is released; false on timeout. */
     public boolean awaitEnd(long timeout, TimeUnit unit) throws InterruptedException {
         return ended.await(timeout, unit);
+    }
+
+    /** True when nothing of the connection is left. */
+    public boolean hasEnded() {
+        return ended.getCount() == 0;
     }
 
     private void read(RequestLoop loop) {

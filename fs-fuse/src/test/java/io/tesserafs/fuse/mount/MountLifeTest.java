@@ -221,7 +221,7 @@ class MountLifeTest {
             Path bdi = Path.of("/sys/class/bdi/0:" + mount.connection().number());
             assertThat(bdi.resolve("strict_limit")).hasContent("0");
             assertThat(bdi.resolve("max_ratio")).hasContent("100");
-            assertThat(bdi.resolve("read_ahead_kb")).hasContent("1024");
+            assertThat(bdi.resolve("read_ahead_kb")).hasContent("512");
         }
     }
 

@@ -37,9 +37,10 @@ final class LogReader {
      * Where the log ends.
      *
      * @param lastLsn of the valid prefix
+     * @param segments how many segments hold it; later ones are spares that were never used
      * @param tornBytes whether something unreadable, never acknowledged as durable, was cut off
      */
-    record End(long lastLsn, boolean tornBytes) {}
+    record End(long lastLsn, int segments, boolean tornBytes) {}
 
     private final CRC32C crc = new CRC32C();
     private final byte[] scratch = new byte[12];
@@ -54,7 +55,9 @@ final class LogReader {
     End read(Source source, java.util.UUID volume, long firstLsn, Visitor visitor)
             throws java.io.IOException, DamagedLogException {
         long expected = 0; // 0: the first record decides
-        for (int i = 0; i < source.count(); i++) {
+        int next = 0;
+        while (next < source.count()) {
+            int i = next++;
             ByteBuffer block = source.block(i);
             LogFormat.Header header = header(source, i, block, volume);
             int at = LogFormat.HEADER_BYTES;
@@ -63,7 +66,8 @@ final class LogReader {
                 int kind = check(block, at, header.salt(), expected);
                 if (kind < 0) {
                     long missing = expected == 0 ? firstLsn : expected;
-                    if (continuesAt(source, i + 1, missing, volume)) {
+                    next = continuation(source, i + 1, missing, volume);
+                    if (next > i) {
                         break; // a later owner took over here
                     }
                     return cut(source, i, source.block(i), at, header, volume, missing);
@@ -87,22 +91,27 @@ final class LogReader {
                 at += LogFormat.recordBytes(length);
             }
         }
-        return new End(expected == 0 ? firstLsn - 1 : expected - 1, false);
+        return new End(expected == 0 ? firstLsn - 1 : expected - 1, source.count(), false);
     }
 
-    /** Whether segment {@code index} starts with LSN {@code wanted}: an owner that took over never appends to the old segment. */
-    private boolean continuesAt(Source source, int index, long wanted, java.util.UUID volume)
+    /**
+     * The segment from {@code from} on that starts with LSN {@code wanted}, or -1. An owner that took over never appends to an old segment, and leaves
+     * the spares of its predecessor unused.
+     */
+    private int continuation(Source source, int from, long wanted, java.util.UUID volume)
             throws java.io.IOException, DamagedLogException {
-        if (index >= source.count()) {
-            return false;
+        for (int i = from; i < source.count(); i++) {
+            ByteBuffer block = source.block(i);
+            if (check(
+                            block,
+                            LogFormat.HEADER_BYTES,
+                            header(source, i, block, volume).salt(),
+                            wanted)
+                    >= 0) {
+                return i;
+            }
         }
-        ByteBuffer block = source.block(index);
-        return check(
-                        block,
-                        LogFormat.HEADER_BYTES,
-                        header(source, index, block, volume).salt(),
-                        wanted)
-                >= 0;
+        return -1;
     }
 
     private static LogFormat.Header header(Source source, int index, ByteBuffer block, java.util.UUID volume)
@@ -156,7 +165,7 @@ final class LogReader {
             LogFormat.Header laterHeader = header(source, i, later, volume);
             refuseIfProven(source.name(i), later, LogFormat.HEADER_BYTES, laterHeader.salt(), missing);
         }
-        return new End(missing - 1, torn);
+        return new End(missing - 1, at == LogFormat.HEADER_BYTES ? index : index + 1, torn);
     }
 
     private void refuseIfProven(String name, ByteBuffer block, int from, long salt, long missing)

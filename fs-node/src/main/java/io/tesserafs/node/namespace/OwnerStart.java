@@ -69,7 +69,8 @@ final class OwnerStart {
         Tables tables = found.tables();
         Space space = new Space(brick.brick());
         Set<Long> referenced = new HashSet<>(found.checkpointBlocks());
-        manifest.segments().forEach(s -> referenced.add(s.block()));
+        List<Manifest.Entry> used = manifest.segments().subList(0, found.segments());
+        used.forEach(s -> referenced.add(s.block()));
         claimExtents(tables, space, referenced);
         Set<Long> allocated = listBlocks();
         for (long block : referenced) {
@@ -115,7 +116,7 @@ final class OwnerStart {
                 + 1;
         BlockId id = firstBlock(blocks, leaked);
         LogWriter.Segment first = blocks.formatSegment(id, epoch, sequence, manifest);
-        List<Manifest.Entry> recovered = manifest.segments();
+        List<Manifest.Entry> recovered = manifest.segments().subList(0, found.segments());
         List<Manifest.Entry> entries = new ArrayList<>(recovered);
         entries.add(first.entry());
         keeper.change(m -> m.withSegments(epoch, entries));

@@ -20,9 +20,15 @@ final class Recovery {
         ByteBuffer read(long block) throws IOException;
     }
 
-    /** What replay found beside the tables. */
+    /** What replay found beside the tables. {@code segments}: how many of the manifest's hold records. */
     record Result(
-            Tables tables, long lastLsn, boolean torn, List<Long> checkpointBlocks, long replayed, long maxSequence) {}
+            Tables tables,
+            long lastLsn,
+            int segments,
+            boolean torn,
+            List<Long> checkpointBlocks,
+            long replayed,
+            long maxSequence) {}
 
     /** Called for each transaction as it is applied; for the log dumper. */
     interface Observer {
@@ -66,7 +72,7 @@ final class Recovery {
             for (long block : checkpoint) {
                 max = Math.max(max, new BlockId(block).sequence());
             }
-            return new Result(tables, end.lastLsn(), end.tornBytes(), checkpoint, replayed[0], max);
+            return new Result(tables, end.lastLsn(), end.segments(), end.tornBytes(), checkpoint, replayed[0], max);
         } catch (LogReader.DamagedLogException e) {
             throw new RecoveryException(where() + "the log is damaged: " + e.getMessage(), e);
         } catch (Tables.BadMutationException e) {

@@ -4,7 +4,8 @@ package io.tesserafs.fuse;
  * A running mount as the filesystem sees it: what INIT negotiated, and notifications to the kernel.
  *
  * <p>Notifications may wait for page locks or directory locks that a pending request holds. Never call them from a
- * request handler or with a lock held that a handler could need; use a thread of their own. Thread-safe.
+ * request handler or with a lock held that a handler could need; use a platform thread of their own (waiting in the kernel
+ * would pin a virtual thread's carrier, which the handlers may need). Thread-safe.
  */
 public interface FuseSession {
     /** Protocol minor version in use (the major is 7). */

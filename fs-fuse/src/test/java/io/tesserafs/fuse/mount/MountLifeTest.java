@@ -21,8 +21,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -152,6 +157,68 @@ class MountLifeTest {
             fs.interrupted.await();
             assertThat(stat.waitFor()).isNotZero();
             assertThat(mount.stats().interrupts()).isPositive();
+        }
+    }
+
+    /** Answers lookups of "slow..." on other threads, now and then late enough to be interrupted first. */
+    private static final class SlowFileSystem extends MemoryFileSystem {
+        final ExecutorService threads = Executors.newCachedThreadPool();
+        final AtomicInteger interrupted = new AtomicInteger();
+
+        @Override
+        public void lookup(Request rq, long parent, byte[] name) {
+            if (!new String(name, StandardCharsets.UTF_8).startsWith("slow")) {
+                super.lookup(rq, parent, name);
+                return;
+            }
+            rq.detach();
+            AtomicBoolean answered = new AtomicBoolean();
+            rq.onInterrupt(() -> {
+                if (answered.compareAndSet(false, true)) {
+                    interrupted.incrementAndGet();
+                    rq.replyError(Errno.EINTR);
+                }
+            });
+            threads.execute(() -> {
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(name.length % 10));
+                if (answered.compareAndSet(false, true)) {
+                    rq.replyError(Errno.ENOENT);
+                }
+            });
+        }
+
+        @Override
+        public void stopped() {
+            threads.shutdownNow();
+            super.stopped();
+        }
+    }
+
+    @Test
+    void shouldAnswerOnceWhateverIsInterrupted() throws Exception {
+        SlowFileSystem fs = new SlowFileSystem();
+        try (FuseMount mount = mount(mnt, fs)) {
+            for (int round = 0; round < 60; round++) {
+                List<String> command = new ArrayList<>(List.of("stat"));
+                for (int i = 0; i < 20; i++) {
+                    command.add(mnt.resolve("slow" + "x".repeat(i + round % 10) + round)
+                            .toString());
+                }
+                Process stat = new ProcessBuilder(command)
+                        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                        .redirectError(ProcessBuilder.Redirect.DISCARD)
+                        .start();
+                stat.waitFor(round, TimeUnit.MILLISECONDS);
+                stat.destroyForcibly();
+                assertThat(stat.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            }
+            // The end of the process is the end of its request, but our count of it may be a moment behind.
+            while (mount.detachedNow() > 0) {
+                Thread.onSpinWait();
+            }
+            assertThat(mount.stats().handlerFailures()).isZero();
+            assertThat(mount.stats().refusedAnswers()).isZero();
+            assertThat(fs.interrupted.get()).isPositive();
         }
     }
 

@@ -137,7 +137,8 @@ class MountedFilesTest {
                 .isBetween(10L, 30L);
         mount.session().invalidateInode((Long) Files.getAttribute(file, "unix:ino"), 0, 0);
         assertThat(Files.readAllBytes(file)).isEqualTo(data);
-        assertThat(mount.stats().readBytes()).isEqualTo(data.length);
+        // Readahead may fetch a page twice when memory is short.
+        assertThat(mount.stats().readBytes()).isGreaterThanOrEqualTo(data.length);
     }
 
     @Test

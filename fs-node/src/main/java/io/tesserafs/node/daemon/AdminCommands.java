@@ -14,6 +14,8 @@ import io.tesserafs.node.metrics.ProcessMemory;
 import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.LogText;
+import io.tesserafs.node.namespace.VolumeChecker;
 import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -27,6 +29,8 @@ import org.jspecify.annotations.Nullable;
 final class AdminCommands {
     /** Extents in one answer of {@code stat}. */
     private static final int MAX_EXTENTS = 1000;
+
+    private static final int LOG_PAGE = 2000;
 
     private final NodeDaemon daemon;
     private final NodeServices services;
@@ -50,6 +54,8 @@ final class AdminCommands {
         handlers.put("mount", this::mount);
         handlers.put("umount", this::unmount);
         handlers.put("stat", this::stat);
+        handlers.put("fsck", this::fsck);
+        handlers.put("log-dump", this::logDump);
         handlers.put("shutdown", this::shutdown);
         return handlers;
     }
@@ -227,6 +233,27 @@ final class AdminCommands {
             return answer;
         } catch (FsException e) {
             throw new AdminException(Code.NOT_FOUND, "inode " + ino + ": " + e.getMessage());
+        }
+    }
+
+    private Object fsck(ObjectNode args) throws AdminException {
+        try {
+            return OfflineNode.answer(
+                    VolumeChecker.checkOnline(volume(text(args, "volume")).owner()));
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    /** A page of the log; {@code next} is where to go on, -1 at the end. */
+    private Object logDump(ObjectNode args) throws AdminException {
+        try {
+            List<LogText.Line> lines =
+                    volume(text(args, "volume")).owner().log(args.path("from").asLong(), LOG_PAGE);
+            long next = lines.size() < LOG_PAGE ? -1 : lines.getLast().lsn() + 1;
+            return Map.of("records", lines, "next", next);
+        } catch (IOException e) {
+            throw failed(e);
         }
     }
 

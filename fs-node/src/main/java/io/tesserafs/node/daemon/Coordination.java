@@ -104,6 +104,14 @@ final class Coordination implements AutoCloseable {
         }
     }
 
+    /** Only reaches the cluster, without joining it: for tools while the daemon does not run. The server, if any, is added to {@code resources}. */
+    static ClusterClient connectOnly(NodeConfig config, Resources resources, Optional<UUID> known) throws IOException {
+        Optional<String> external = config.coordination().connect();
+        String servers =
+                external.isPresent() ? external.get() : startServer(config, resources, (what, cause) -> LOG.warn(what));
+        return ClusterClient.connect(clusterConfig(config, servers, known));
+    }
+
     private static String startServer(NodeConfig config, Resources resources, FailureListener onFailure)
             throws IOException {
         EmbeddedZooKeeper server = EmbeddedZooKeeper.start(

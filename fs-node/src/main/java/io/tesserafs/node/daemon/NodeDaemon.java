@@ -104,7 +104,8 @@ public final class NodeDaemon implements AutoCloseable {
         }
     }
 
-    private static FileChannel lock(NodeLayout layout) throws IOException, StartException {
+    /** Held for as long as the channel is open: one process at a time works on a state directory. */
+    static FileChannel lock(NodeLayout layout) throws IOException, StartException {
         FileChannel channel = FileChannel.open(layout.lock(), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         @Nullable FileLock lock = channel.tryLock();
         if (lock == null) {

@@ -6,6 +6,7 @@ import io.tesserafs.fabric.brick.BrickException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -34,7 +35,11 @@ final class OwnerKeeper {
     private final long epoch;
     private final Semaphore wake = new Semaphore(0);
     private final Thread thread;
+    /** One round of upkeep, or one check. Before refillLock. */
+    private final ReentrantLock roundLock = new ReentrantLock();
+    /** Blocks on their way between the brick and {@link Space}. Before the owner's lock. */
     private final ReentrantLock refillLock = new ReentrantLock();
+
     private final int reserveTarget;
 
     /** Segments before the writer's current one, in log order, this epoch's with handles; keeper thread only. */
@@ -139,6 +144,46 @@ final class OwnerKeeper {
     }
 
     private void round() throws IOException, StaleEpochException {
+        roundLock.lock();
+        try {
+            upkeep();
+        } finally {
+            roundLock.unlock();
+        }
+    }
+
+    /** Runs {@code work} while nothing changes: no upkeep, no allocation, no operation. */
+    <T> T paused(VolumeChecker.Paused<T> work) throws IOException {
+        roundLock.lock();
+        try {
+            refillLock.lock();
+            try {
+                core.lock.lock();
+                try {
+                    return work.with(Set.copyOf(ownBlocks()), OwnerStart.listBlocks(blocks.brick(), core.config));
+                } finally {
+                    core.lock.unlock();
+                }
+            } finally {
+                refillLock.unlock();
+            }
+        } finally {
+            roundLock.unlock();
+        }
+    }
+
+    /** What the log holds since the last checkpoint, as text. Upkeep waits, operations go on. */
+    List<LogText.Line> log(long fromLsn, int max) throws IOException {
+        roundLock.lock();
+        try (OwnerBlocks reading = new OwnerBlocks(core.config, blocks.brick(), 0)) {
+            Recovery recovery = new Recovery(reading::read, core.config.name(), core.config.uuid());
+            return LogText.read(recovery, manifest.current(), fromLsn, max);
+        } finally {
+            roundLock.unlock();
+        }
+    }
+
+    private void upkeep() throws IOException, StaleEpochException {
         prepareSegments();
         core.log.flush(core.lock);
         reclaim();
@@ -165,6 +210,15 @@ final class OwnerKeeper {
 
     /** Frees what waited for the log to be durable. */
     void reclaim() throws BrickException {
+        refillLock.lock();
+        try {
+            freeReclaimed();
+        } finally {
+            refillLock.unlock();
+        }
+    }
+
+    private void freeReclaimed() throws BrickException {
         List<BlockId> free;
         core.lock.lock();
         try {

@@ -72,7 +72,7 @@ final class OwnerStart {
         List<Manifest.Entry> used = manifest.segments().subList(0, found.segments());
         used.forEach(s -> referenced.add(s.block()));
         claimExtents(tables, space, referenced);
-        Set<Long> allocated = listBlocks();
+        Set<Long> allocated = listBlocks(brick, config);
         for (long block : referenced) {
             if (!allocated.contains(block)) {
                 throw new RecoveryException("volume " + config.name() + ": block " + new BlockId(block)
@@ -197,7 +197,8 @@ final class OwnerStart {
         }
     }
 
-    private Set<Long> listBlocks() throws BrickException {
+    /** All blocks that the brick has for the volume. */
+    static Set<Long> listBlocks(BrickClient brick, VolumeConfig config) throws BrickException {
         Set<Long> blocks = new HashSet<>();
         BlockId from = BlockId.of(config.number(), 0);
         while (true) {

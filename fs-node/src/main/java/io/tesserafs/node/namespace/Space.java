@@ -222,6 +222,20 @@ final class Space implements Tables.SpaceListener {
         return reserve.size();
     }
 
+    BrickId brick() {
+        return brick;
+    }
+
+    /** Every block that is accounted for here: cut into slices, in reserve, given out, or on its way back to the brick. */
+    Set<Long> knownBlocks() {
+        Set<Long> blocks = new HashSet<>(reserve);
+        blocks.addAll(toFree);
+        sliceBlocks.forEachLong((block, slices) -> blocks.add(block));
+        reservations.forEach(ref -> blocks.add(ref.block().value()));
+        pending.forEach(free -> blocks.add(free.block));
+        return blocks;
+    }
+
     /** Bytes that are free inside slice blocks. */
     long freeSliceBytes() {
         long bytes = 0;

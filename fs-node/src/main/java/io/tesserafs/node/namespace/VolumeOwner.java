@@ -11,7 +11,6 @@ import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.SetAttr;
 import java.io.IOException;
 import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -302,9 +301,9 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         }
     }
 
-    /** Block numbers that the owner's log and checkpoint occupy now, for the checker; the keeper must be stopped or {@code checking} paused. */
-    Set<Long> ownBlocks() {
-        return Set.copyOf(keeper.ownBlocks());
+    /** Log records from {@code fromLsn} on that are still there, at most {@code max}. Upkeep waits meanwhile. */
+    public List<LogText.Line> log(long fromLsn, int max) throws IOException {
+        return keeper.log(fromLsn, max);
     }
 
     /** Orderly end: everything durable, a short log, the manifest marked as complete. Idempotent. */

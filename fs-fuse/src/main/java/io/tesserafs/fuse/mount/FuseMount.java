@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,9 +45,10 @@ public final class FuseMount implements AutoCloseable {
 
     /**
      * Mounts {@code fs} on the directory {@code mountPoint} and serves it. When this returns, the kernel has our INIT and applications
-     * may use the mount.
+     * may use the mount. A leftover mount is taken away first, see {@link #removeLeftover}.
      */
     public static FuseMount mount(Path mountPoint, FileSystem fs, MountOptions options) throws MountException {
+        removeLeftover(mountPoint, options);
         Path target = realDirectory(mountPoint);
         DeviceTransport transport = new DeviceTransport(Mounter.mount(target, options));
         try {
@@ -77,6 +79,34 @@ public final class FuseMount implements AutoCloseable {
                     e instanceof UnsupportedKernelException ? Reason.UNSUPPORTED_KERNEL : Reason.FAILED,
                     "cannot serve " + target + ": " + e.getMessage(),
                     e);
+        }
+    }
+
+    /**
+     * Takes away what a predecessor that died left at {@code mountPoint}: mounts with the same source and type as {@code options} name. Without
+     * it every access there fails with ENOTCONN. The caller vouches that no other process serves that source.
+     */
+    public static void removeLeftover(Path mountPoint, MountOptions options) throws MountException {
+        Path absolute = mountPoint.toAbsolutePath().normalize();
+        Path parent = absolute.getParent();
+        if (parent == null || !Files.isDirectory(parent)) {
+            return;
+        }
+        try {
+            Path point = parent.toRealPath().resolve(absolute.getFileName());
+            String type = "fuse." + options.subtype();
+            Optional<MountInfo> leftover = MountInfo.at(point);
+            while (leftover.isPresent()
+                    && leftover.get().type().equals(type)
+                    && leftover.get().source().equals(options.source())) {
+                LOG.info("Removing the mount that an earlier daemon left on {}", point);
+                Mounter.forceUnmount(point);
+                leftover = MountInfo.at(point);
+            }
+        } catch (MountException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new MountException(Reason.FAILED, "cannot look for mounts on " + mountPoint + ": " + e, e);
         }
     }
 

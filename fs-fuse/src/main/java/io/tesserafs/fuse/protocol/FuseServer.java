@@ -134,7 +134,7 @@ public final class FuseServer {
             boolean drained = connection.drainDetached(DRAIN_TIMEOUT_NS);
             try {
                 fs.stopped();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.error("The filesystem failed to stop", e);
             }
             connection.shut();

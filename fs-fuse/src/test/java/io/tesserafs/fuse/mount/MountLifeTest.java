@@ -10,6 +10,7 @@ import io.tesserafs.fuse.MemoryFileSystem;
 import io.tesserafs.fuse.MountTool;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.fuse.mount.MountException.Reason;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -293,6 +294,36 @@ class MountLifeTest {
     }
 
     @Test
+    void shouldReplaceTheMountOfADaemonThatDied() throws Exception {
+        Process daemon =
+                startMountTool(Processes.java(System.getProperty("java.class.path"), MountTool.class, mnt.toString()));
+        InputStream open = Files.newInputStream(Files.writeString(mnt.resolve("a"), "x"));
+        daemon.destroyForcibly();
+        daemon.waitFor();
+        assertThatThrownBy(() -> Files.writeString(mnt.resolve("b"), "x"))
+                .as("errors, not hangs")
+                .hasMessageContaining("not connected");
+        try (FuseMount mount = FuseMount.mount(mnt, new MemoryFileSystem(), MountOptions.defaults("memory"))) {
+            assertThat(mount.isMounted()).isTrue();
+            Files.writeString(mnt.resolve("b"), "x");
+            assertThatThrownBy(open::close).isInstanceOf(IOException.class);
+        }
+    }
+
+    /** Returns when the child says that it has mounted. */
+    private static Process startMountTool(List<String> command) throws IOException {
+        Process child = new ProcessBuilder(command).redirectErrorStream(true).start();
+        StringBuilder said = new StringBuilder();
+        BufferedReader lines = child.inputReader();
+        String line;
+        while ((line = lines.readLine()) != null && !line.equals("mounted")) {
+            said.append(line).append('\n');
+        }
+        assertThat(line).as(said.toString()).isEqualTo("mounted");
+        return child;
+    }
+
+    @Test
     void shouldMountAsAnOrdinaryUser() throws Exception {
         assumeTrue(MountNative.isRoot(), "becoming another user needs root");
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/fusermount3")), "fusermount3 (package fuse3) is not installed");
@@ -308,15 +339,8 @@ class MountLifeTest {
             List<String> command =
                     new ArrayList<>(List.of("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"));
             command.addAll(Processes.java(classPath, MountTool.class, point.toString()));
-            StringBuilder said = new StringBuilder();
-            Process child =
-                    new ProcessBuilder(command).redirectErrorStream(true).start();
-            try (var lines = child.inputReader()) {
-                String line;
-                while ((line = lines.readLine()) != null && !line.equals("mounted")) {
-                    said.append(line).append('\n');
-                }
-                assertThat(line).as(said.toString()).isEqualTo("mounted");
+            Process child = startMountTool(command);
+            try {
                 String user = "setpriv --reuid=65534 --regid=65534 --clear-groups ";
                 assertThat(Processes.run("sh", "-c", user + "sh -c 'echo hi > " + point + "/f; cat " + point + "/f'"))
                         .isEqualTo("hi\n");

@@ -36,6 +36,9 @@ public record MountOptions(
     /** Three, because a reader may be copying 1 MiB while others must go on, and one must always be free for recalls. */
     public static final int READERS_MIN = 3;
 
+    /** More than this many queue for the same lock in the kernel; each also keeps 1 MiB of RAM. */
+    private static final int READERS_DEFAULT_MAX = 17;
+
     private static final int READ_AHEAD_KIB = 512;
 
     public MountOptions {
@@ -56,7 +59,7 @@ public record MountOptions(
 
     /** For this process: everybody may use it if root mounts it. */
     public static MountOptions defaults(String source) {
-        int readers = Math.max(READERS_MIN, Runtime.getRuntime().availableProcessors() + 1);
+        int readers = Math.clamp(Runtime.getRuntime().availableProcessors() + 1, READERS_MIN, READERS_DEFAULT_MAX);
         Access access = MountNative.isRoot() ? Access.EVERYBODY : Access.OWNER;
         return new MountOptions(
                 source, "tesserafs", access, false, false, readers, READ_AHEAD_KIB, SessionOptions.DEFAULT);

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  *        ^ memory()      ^ PAYLOAD_OFFSET, page-aligned for a WRITE
  * </pre>
  *
- * The header starts so that the data of a WRITE lands on a page boundary: the kernel copies page by page, and a payload that
- * straddles pages costs it a second page lookup each. Owned by one reader thread or one detached request at a time.
+ * The header starts so that the data of a WRITE lands on a page boundary, as it does in the page cache it comes from and in the
+ * extent it goes to. Owned by one reader thread or one detached request at a time.
  */
 final class RequestBuffer {
     static final int PAYLOAD_OFFSET = HeaderLayout.IN_LENGTH + FileLayout.WRITE_LENGTH;

@@ -132,7 +132,7 @@ tessera_find_maven() {
     return 0
   fi
   tessera_need_packages maven:mvn
-  TESSERA_MVN=$(command -v mvn)
+  TESSERA_MVN=$(type -P mvn) # not command -v: a caller may have a function of that name
 }
 
 # Prints why a build is needed, or nothing if ROOT/.tessera-build/current is newer than every source. One find, no JVM.

@@ -1,7 +1,6 @@
 package io.tesserafs.node.config;
 
 import com.fasterxml.jackson.core.JsonLocation;
-import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationContext;
@@ -17,6 +16,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -54,7 +54,8 @@ public final class NodeConfigReader {
                     ? ""
                     : " (known keys here: "
                             + known.stream().map(Object::toString).sorted().collect(Collectors.joining(", ")) + ")";
-            throw failure(at(source, keyLocation(e)) + "unknown key '" + e.getPropertyName() + "'" + keys, e);
+            throw failure(
+                    atKey(source, text, e.getPropertyName(), e.getLocation()) + "unknown key '" + e.getPropertyName() + "'" + keys, e);
         } catch (JsonProcessingException e) {
             throw failure(at(source, e.getLocation()) + describe(e), e);
         } catch (IllegalArgumentException e) {
@@ -72,11 +73,15 @@ public final class NodeConfigReader {
                 .build();
     }
 
-    /** The exception's own location is where the parser had looked ahead to. */
-    private static @Nullable JsonLocation keyLocation(UnrecognizedPropertyException failure) {
-        return failure.getProcessor() instanceof JsonParser parser
-                ? parser.currentTokenLocation()
-                : failure.getLocation();
+    /** The parser reports where it had looked ahead to, so the line is looked up by the key. */
+    private static String atKey(String source, String text, String key, @Nullable JsonLocation lookedAhead) {
+        List<String> lines = text.lines().toList();
+        for (int i = 0; i < lines.size(); i++) {
+            if (lines.get(i).strip().replaceFirst("^- *", "").startsWith(key + ":")) {
+                return source + ":" + (i + 1) + ": ";
+            }
+        }
+        return at(source, lookedAhead);
     }
 
     private static String at(String source, @Nullable JsonLocation location) {

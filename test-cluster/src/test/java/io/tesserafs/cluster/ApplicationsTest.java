@@ -161,7 +161,6 @@ class ApplicationsTest {
                 "--direct=1",
                 "--rw=randrw",
                 "--bs=64k",
-                
                 "--size=128m",
                 "--numjobs=2",
                 "--verify=crc32c",

@@ -1,6 +1,7 @@
 package io.tesserafs.node.config;
 
 import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationContext;
@@ -55,7 +56,9 @@ public final class NodeConfigReader {
                     : " (known keys here: "
                             + known.stream().map(Object::toString).sorted().collect(Collectors.joining(", ")) + ")";
             throw failure(
-                    atKey(source, text, e.getPropertyName(), e.getLocation()) + "unknown key '" + e.getPropertyName() + "'" + keys, e);
+                    atKey(source, text, e.getPropertyName(), e.getLocation()) + "unknown key '" + e.getPropertyName()
+                            + "'" + keys,
+                    e);
         } catch (JsonProcessingException e) {
             throw failure(at(source, e.getLocation()) + describe(e), e);
         } catch (IllegalArgumentException e) {

@@ -178,12 +178,14 @@ final class OpenVolume implements AutoCloseable {
             if (connection == null) {
                 throw new IllegalStateException("volume " + info.name() + " is not open");
             }
+            String source = new MountSource(info.name(), coordination.stateDir()).toString();
+            MountOptions options = options(mount, source);
+            FuseMount.removeLeftover(mount.path(), options);
             Files.createDirectories(mount.path());
             long ttlNs = mount.cacheTimeout().toNanos();
             TesseraFileSystem files = new TesseraFileSystem(
                     owner(), cache, connection, new DataOptions(ttlNs, ttlNs, ttlNs, 5_000, false));
-            String source = new MountSource(info.name(), coordination.stateDir()).toString();
-            FuseMount fuse = FuseMount.mount(mount.path(), files, options(mount, source));
+            FuseMount fuse = FuseMount.mount(mount.path(), files, options);
             mounted = new Mounted(mount.path(), fuse, files, cache, session);
             meters(fuse, files);
             done = true;
@@ -216,6 +218,13 @@ final class OpenVolume implements AutoCloseable {
         metrics.gauge("data.open.handles", () -> files.population()[0], "volume", volume);
         metrics.gauge("data.files", () -> files.population()[1], "volume", volume);
         metrics.gauge("fuse.inodes.referenced", () -> files.population()[2], "volume", volume);
+        var f = fuse.stats();
+        metrics.counter("fuse.malformed.errors", f::malformedRequests, "volume", volume);
+        metrics.counter("fuse.handler.errors", f::handlerFailures, "volume", volume);
+        metrics.counter("fuse.unanswered.errors", f::unansweredRequests, "volume", volume);
+        metrics.counter("fuse.withdrawn", f::withdrawnRequests, "volume", volume);
+        metrics.counter("fuse.interrupts", f::interrupts, "volume", volume);
+        metrics.counter("fuse.notifications", f::notifications, "volume", volume);
         metrics.gauge("fuse.requests.detached", fuse::detachedNow, "volume", volume);
     }
 

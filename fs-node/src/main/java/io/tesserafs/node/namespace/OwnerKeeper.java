@@ -50,6 +50,7 @@ final class OwnerKeeper {
     private List<Long> checkpoint;
     private long nextSegmentSequence;
     private volatile boolean running = true;
+    private volatile boolean checkpointWanted;
 
     OwnerKeeper(
             OwnerCore core,
@@ -183,12 +184,19 @@ final class OwnerKeeper {
         }
     }
 
+    /** Has the next round write a checkpoint, however short the log is; for tests and before long pauses. */
+    void checkpointSoon() {
+        checkpointWanted = true;
+        wake();
+    }
+
     private void upkeep() throws IOException, StaleEpochException {
         prepareSegments();
         core.log.flush(core.lock);
         reclaim();
         refill();
-        if (usedSegments() >= checkpointThreshold()) {
+        if (checkpointWanted || usedSegments() >= checkpointThreshold()) {
+            checkpointWanted = false;
             checkpointNow();
         }
     }

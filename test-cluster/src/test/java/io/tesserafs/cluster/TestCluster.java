@@ -53,6 +53,11 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         return node.orElseThrow();
     }
 
+    /** What holds the nodes' state directories. */
+    Path directory() {
+        return directory;
+    }
+
     /** A directory outside the mount, deleted in the end. */
     Path scratch() {
         return scratch;

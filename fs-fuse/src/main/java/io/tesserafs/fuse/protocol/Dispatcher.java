@@ -41,8 +41,12 @@ final class Dispatcher {
         try {
             decode(rq, memory, length);
         } catch (MalformedRequestException e) {
-            connection.stats.malformed.increment();
-            LOG.warn("Malformed {}: {}", rq, e.getMessage());
+            if (e.errno()
+                    != Errno.ENAMETOOLONG) { // that one is the application's doing: the kernel passes names up to 1024
+                // bytes
+                connection.stats.malformed.increment();
+                LOG.warn("Malformed {}: {}", rq, e.getMessage());
+            }
             answerIfOpen(rq, e.errno());
         } catch (Throwable t) {
             // Whatever a handler throws, Errors included, its caller must get an answer and this thread must live on.

@@ -153,7 +153,10 @@ final class CachedTokens implements FileTokens {
         }
     }
 
-    /** Gives everything back unless it comes into use meanwhile. May block; on a thread of the cache. */
+    /**
+     * Gives everything back unless it comes into use meanwhile. May block; on a thread of the cache. The kernel is not told: nobody has the
+     * file open, and who opens it next without a token starts with an empty page cache.
+     */
     void evict() {
         work(step(held::evict));
     }
@@ -202,7 +205,9 @@ final class CachedTokens implements FileTokens {
                 cache.handler().flush(resource, recall.from, recall.to);
                 job = handOverAllButOne(step(() -> held.flushed(recall)));
             } else {
-                cache.handler().invalidate(resource, recall.from, recall.to);
+                if (!recall.isVoluntary()) {
+                    cache.handler().invalidate(resource, recall.from, recall.to);
+                }
                 job = handOverAllButOne(step(() -> held.invalidated(recall)));
             }
         }

@@ -64,6 +64,11 @@ final class HeldTokens {
         private Step step = Step.INVALIDATING;
         private Coverage.ServedMark mark;
 
+        /** Under the monitor or not: it only ever turns false, and then the kernel must be told. */
+        boolean isVoluntary() {
+            return voluntary;
+        }
+
         Recall(long from, long to, @Nullable Mode keep, boolean voluntary) {
             this.from = from;
             this.to = to;

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TokenCache implements TokenClient, AutoCloseable {
     /** About 0.5 KiB each, here and in the owner's table. */
-    public static final int DEFAULT_MAX_UNUSED = 16_384;
+    public static final int DEFAULT_MAX_UNUSED = 32_768;
 
     private final OwnerLink link;
     private final int maxUnused;

@@ -1,5 +1,7 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.OpenFlags;
 import io.tesserafs.fuse.Request;
@@ -32,7 +34,7 @@ final class OpenHandlers {
                 }
                 long handle = handle(file, flags);
                 opened = true;
-                if (!rq.replyOpen(handle, openFlags(flags))) {
+                if (!rq.replyOpen(handle, openFlags(flags) | keepCache(file))) {
                     close(handle);
                 }
             } finally {
@@ -54,10 +56,19 @@ final class OpenHandlers {
         return handle;
     }
 
-    /** Pages stay cached: whatever changes the file elsewhere recalls the token and drops them. */
+    /** What the kernel has cached is good only if the token was held all the time: a recall would have dropped it, giving up would not. */
+    private static int keepCache(FileState file) {
+        int ticket = file.tokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+        if (ticket == FileTokens.REFUSED) {
+            return 0;
+        }
+        file.tokens.exit(ticket);
+        return OpenFlags.KEEP_CACHE;
+    }
+
     private static int openFlags(int flags) {
         int reader = (flags & O_ACCMODE) == 0 ? OpenFlags.NOFLUSH : 0;
-        return OpenFlags.KEEP_CACHE | OpenFlags.PARALLEL_DIRECT_WRITES | reader;
+        return OpenFlags.PARALLEL_DIRECT_WRITES | reader;
     }
 
     void create(Request rq, long parent, byte[] name, int mode, int flags, boolean killSuidGid) {

@@ -1,0 +1,183 @@
+package io.tesserafs.coherence.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tesserafs.fabric.brick.SessionId;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Several nodes and one owner in one process: at any page either one node writes or any number read, and everybody gets on. */
+class TokenExclusionTest {
+    private static final int NODES = 3;
+    private static final int THREADS = 2;
+    private static final int PAGES = 8;
+    private static final int PAGE = 4096;
+    private static final int ROUNDS = 1500;
+
+    /** Who is inside a page: readers count up, a writing node is entered by its number. */
+    private static final class Page {
+        private final AtomicInteger readers = new AtomicInteger();
+        private final AtomicInteger[] writers = new AtomicInteger[NODES];
+
+        Page() {
+            for (int i = 0; i < NODES; i++) {
+                writers[i] = new AtomicInteger();
+            }
+        }
+
+        void check(int node, Mode mode) {
+            for (int other = 0; other < NODES; other++) {
+                if (other != node) {
+                    assertThat(writers[other].get()).as("another node writes").isZero();
+                }
+            }
+            if (mode == Mode.EXCLUSIVE) {
+                assertThat(readers.get()).as("readers elsewhere").isLessThanOrEqualTo(readersOf[node].get());
+            }
+        }
+
+        private final AtomicInteger[] readersOf = {new AtomicInteger(), new AtomicInteger(), new AtomicInteger()};
+
+        void enter(int node, Mode mode) {
+            if (mode == Mode.EXCLUSIVE) {
+                writers[node].incrementAndGet();
+            } else {
+                readersOf[node].incrementAndGet();
+                readers.incrementAndGet();
+            }
+        }
+
+        void exit(int node, Mode mode) {
+            if (mode == Mode.EXCLUSIVE) {
+                writers[node].decrementAndGet();
+            } else {
+                readers.decrementAndGet();
+                readersOf[node].decrementAndGet();
+            }
+        }
+    }
+
+    private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
+        @Override
+        public void invalidate(long inode, long fromByte, long toByte) {}
+
+        @Override
+        public void flush(long inode, long fromByte, long toByte) {}
+    };
+
+    @ParameterizedTest(name = "seed {0}")
+    @ValueSource(longs = {1, 2, 3, 4})
+    void shouldLetOneNodeWriteOrManyReadAndEverybodyFinish(long seed) throws Exception {
+        LocalOwner owner = new LocalOwner();
+        Page[] pages = new Page[PAGES];
+        for (int i = 0; i < PAGES; i++) {
+            pages[i] = new Page();
+        }
+        List<TokenCache> caches = new ArrayList<>();
+        List<CompletableFuture<Void>> workers = new ArrayList<>();
+        ExecutorService threads = Executors.newCachedThreadPool();
+        try {
+            for (int node = 0; node < NODES; node++) {
+                TokenCache cache = new TokenCache(owner.link(new SessionId(node + 1)));
+                cache.onRecall(NOTHING_CACHED);
+                caches.add(cache);
+                for (int thread = 0; thread < THREADS; thread++) {
+                    int self = node;
+                    Random random = new Random(seed * 100 + node * 10L + thread);
+                    workers.add(CompletableFuture.runAsync(() -> work(cache, self, pages, random), threads));
+                }
+            }
+            CompletableFuture.allOf(workers.toArray(CompletableFuture[]::new)).get(60, TimeUnit.SECONDS);
+        } finally {
+            caches.forEach(TokenCache::close);
+            threads.shutdownNow();
+        }
+    }
+
+    private static void work(TokenCache cache, int node, Page[] pages, Random random) {
+        FileTokens tokens = cache.open(1);
+        try {
+            for (int i = 0; i < ROUNDS; i++) {
+                int from = random.nextInt(PAGES);
+                int to = from + 1 + random.nextInt(PAGES - from);
+                Mode mode = random.nextInt(3) == 0 ? Mode.EXCLUSIVE : Mode.SHARED;
+                int ticket = random.nextBoolean()
+                        ? tokens.enterNow((long) from * PAGE, (long) to * PAGE, mode)
+                        : FileTokens.REFUSED;
+                if (ticket == FileTokens.REFUSED) {
+                    ticket = tokens.enter((long) from * PAGE, (long) to * PAGE, mode);
+                }
+                for (int p = from; p < to; p++) {
+                    pages[p].enter(node, mode);
+                }
+                for (int p = from; p < to; p++) {
+                    pages[p].check(node, mode);
+                }
+                for (int p = from; p < to; p++) {
+                    pages[p].exit(node, mode);
+                }
+                tokens.exit(ticket);
+            }
+        } catch (TokenException e) {
+            throw new AssertionError(e);
+        } finally {
+            tokens.close();
+        }
+    }
+
+    @Test
+    void shouldCostALoneWriterOneRequestForTheWholeFile() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)))) {
+            cache.onRecall(NOTHING_CACHED);
+            FileTokens tokens = cache.open(7);
+            int first = tokens.enterNow(0, 4096, Mode.EXCLUSIVE);
+            assertThat(first).isNotEqualTo(FileTokens.REFUSED);
+            tokens.exit(first);
+            for (long tile = 0; tile < 1000; tile++) {
+                int ticket = tokens.tryEnter(tile << 21, (tile + 1) << 21, Mode.EXCLUSIVE);
+                assertThat(ticket).as("tile " + tile).isNotEqualTo(FileTokens.REFUSED);
+                tokens.exit(ticket);
+            }
+            tokens.close();
+        }
+    }
+
+    @Test
+    void shouldGiveUnusedTokensUpQuietlyWhenThereAreTooMany() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        LongAdder told = new LongAdder();
+        try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)), 10)) {
+            cache.onRecall(new TokenClient.RecallHandler() {
+                @Override
+                public void invalidate(long inode, long fromByte, long toByte) {
+                    told.increment();
+                }
+
+                @Override
+                public void flush(long inode, long fromByte, long toByte) {}
+            });
+            for (int inode = 1; inode <= 500; inode++) {
+                FileTokens tokens = cache.open(inode);
+                tokens.exit(tokens.enter(0, 10, Mode.EXCLUSIVE));
+                tokens.close();
+            }
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+            while (cache.size() > 10 && System.nanoTime() < deadline) {
+                Thread.onSpinWait();
+            }
+            assertThat(cache.size()).isLessThanOrEqualTo(10);
+            assertThat(told.sum()).isZero();
+        }
+    }
+}

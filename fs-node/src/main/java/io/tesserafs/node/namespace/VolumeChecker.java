@@ -89,12 +89,17 @@ public final class VolumeChecker {
                 continue;
             }
             int subdirectories = 0;
+            int live = 0;
             for (int slot = 0; slot < entries.slots(); slot++) {
                 byte[] name = entries.nameAt(slot);
                 if (name == null) {
                     continue;
                 }
                 long ino = entries.inoAt(slot);
+                live++;
+                if (entries.find(name) != ino) {
+                    problem("directory " + dir.ino + ": entry '" + printable(name) + "' is not found by its name");
+                }
                 Inode child = tables.inode(ino);
                 if (child == null) {
                     problem("directory " + dir.ino + ": entry '" + printable(name) + "' leads to inode " + ino
@@ -109,6 +114,9 @@ public final class VolumeChecker {
                 if (reached.add(ino) && child.isDirectory()) {
                     queue.add(ino);
                 }
+            }
+            if (live != entries.size()) {
+                problem("directory " + dir.ino + " counts " + entries.size() + " entries, but has " + live);
             }
             if (dir.nlink != 2 + subdirectories) {
                 problem("directory " + dir.ino + " has link count " + dir.nlink + ", but " + subdirectories
@@ -156,7 +164,7 @@ public final class VolumeChecker {
                 units += ExtentMap.capacity(packed) / 512;
                 boolean isWhole = ExtentMap.capacity(packed) == BlockId.BLOCK_BYTES;
                 String wrong = ExtentMap.wellFormed(packed) ? claimed.claim(block, packed) : "malformed";
-                if (wrong == null && isWhole && !whole.add(block)) {
+                if (wrong == null && (isWhole ? !whole.add(block) : whole.contains(block))) {
                     wrong = "block " + new BlockId(block) + " is used twice";
                 }
                 if (wrong != null) {

@@ -154,7 +154,14 @@ final class NodeVolume {
         reapIfUnused(file.ino);
     }
 
+    /** After the mount is gone and everything was committed: no kernel refers to an orphan any more. */
     void shutdown() {
         waiting.shutdown();
+        for (long ino : orphans) {
+            if (files.find(ino) == null || files.discard(ino)) {
+                orphans.remove(ino);
+                service.unreferenced(ino);
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.agrona.collections.LongHashSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -176,6 +177,7 @@ final class OwnerStart {
 
     private void claimExtents(Tables tables, Space space, Set<Long> referenced) throws RecoveryException {
         List<String> conflicts = new ArrayList<>();
+        LongHashSet wholeBlocks = new LongHashSet();
         tables.forEach(inode -> {
             ExtentMap extents = inode.extents();
             for (int i = 0; extents != null && i < extents.count(); i++) {
@@ -184,8 +186,13 @@ final class OwnerStart {
                         ? space.claim(block, extents.packedAt(i))
                         : "brick " + ExtentMap.ref(block, extents.packedAt(i)).brick() + " is not known";
                 boolean whole = ExtentMap.capacity(extents.packedAt(i)) == BlockId.BLOCK_BYTES;
-                if (wrong == null && !referenced.add(block) && whole) {
+                boolean taken = whole ? !referenced.add(block) : wholeBlocks.contains(block);
+                if (wrong == null && taken) {
                     wrong = "block " + new BlockId(block) + " is used twice";
+                }
+                referenced.add(block);
+                if (whole) {
+                    wholeBlocks.add(block);
                 }
                 if (wrong != null && conflicts.size() < 10) {
                     conflicts.add("inode " + inode.ino + " tile " + extents.tileAt(i) + ": " + wrong);

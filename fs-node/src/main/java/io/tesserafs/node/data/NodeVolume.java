@@ -157,7 +157,7 @@ final class NodeVolume {
     /** After the mount is gone and everything was committed: no kernel refers to an orphan any more. */
     void shutdown() {
         waiting.shutdown();
-        for (long ino : orphans) {
+        for (long ino : Set.copyOf(orphans)) {
             if (files.find(ino) == null || files.discard(ino)) {
                 orphans.remove(ino);
                 service.unreferenced(ino);

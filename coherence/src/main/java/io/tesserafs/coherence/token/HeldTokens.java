@@ -59,7 +59,7 @@ final class HeldTokens {
         private @Nullable Mode keep;
 
         /** Nobody but this node wants it: give up giving up as soon as the range is used again. */
-        private boolean voluntary;
+        private volatile boolean voluntary;
 
         private Step step = Step.INVALIDATING;
         private Coverage.ServedMark mark;
@@ -380,7 +380,10 @@ final class HeldTokens {
 
     /** Another recall of what is being recalled: it may want more of it. What was kept so far then needs another pass. */
     private static void strengthen(Recall recall, @Nullable Mode keep) {
-        recall.voluntary = false;
+        if (recall.voluntary) {
+            recall.voluntary = false;
+            recall.mark.set(); // its pass may have spared the kernel; the next one invalidates
+        }
         if (recall.keep != null && keep == null) {
             recall.keep = null;
             recall.mark.set();

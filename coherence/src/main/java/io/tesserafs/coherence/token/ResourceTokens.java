@@ -77,7 +77,7 @@ final class ResourceTokens {
         Mode weakest = Mode.EXCLUSIVE;
         holdings.sort(Comparator.comparingLong(Holding::from));
         for (Holding holding : holdings) {
-            if (holding.session.equals(session) && holding.from <= at && at < holding.to) {
+            if (at < to && holding.session.equals(session) && holding.from <= at && at < holding.to) {
                 at = holding.to;
                 weakest = holding.mode == Mode.SHARED ? Mode.SHARED : weakest;
             }

@@ -17,6 +17,8 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /** A node whose daemon does not run, opened to look inside: its pool read-only, and its coordination service to find the logs. */
 public final class OfflineNode implements AutoCloseable {
@@ -38,7 +40,9 @@ public final class OfflineNode implements AutoCloseable {
         }
     }
 
+    /** For command-line tools: whatever the libraries would log is not for their output. */
     public static OfflineNode open(NodeLayout layout) throws IOException, StartException, ConfigException {
+        Logger.getLogger("").setLevel(Level.SEVERE);
         return new OfflineNode(NodeConfigReader.read(layout.config()));
     }
 

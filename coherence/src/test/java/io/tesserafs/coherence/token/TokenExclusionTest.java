@@ -110,12 +110,7 @@ class TokenExclusionTest {
                 int from = random.nextInt(PAGES);
                 int to = from + 1 + random.nextInt(PAGES - from);
                 Mode mode = random.nextInt(3) == 0 ? Mode.EXCLUSIVE : Mode.SHARED;
-                int ticket = random.nextBoolean()
-                        ? tokens.enterNow((long) from * PAGE, (long) to * PAGE, mode)
-                        : FileTokens.REFUSED;
-                if (ticket == FileTokens.REFUSED) {
-                    ticket = tokens.enter((long) from * PAGE, (long) to * PAGE, mode);
-                }
+                int ticket = tokens.enter((long) from * PAGE, (long) to * PAGE, mode);
                 try {
                     for (int p = from; p < to; p++) {
                         pages[p].enter(node, mode);

@@ -39,8 +39,8 @@ final class FileCommits {
      * @throws FsException nothing was lost: the changes stay with the file and the next commit tries again
      */
     void commit(FileState file, boolean durable) throws FsException {
-        if (!file.isDirty()) {
-            return;
+        if (!durable && !file.isDirty()) {
+            return; // a durable commit must also wait for one under way, whose changes are not marked any more
         }
         file.commitLock.lock();
         try {
@@ -86,9 +86,8 @@ final class FileCommits {
                     file.ctimeNs,
                     file.atimeNs,
                     durable,
-                    file.clearSuidGid);
+                    file.takeClearSuidGid());
             file.attrChanged = false;
-            file.clearSuidGid = false;
             file.loose = file.loose && !durable;
         } catch (BrickException e) {
             throw Failures.asFs(e);

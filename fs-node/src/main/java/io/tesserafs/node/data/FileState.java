@@ -74,6 +74,16 @@ final class FileState {
         writers = writers + change;
     }
 
+    synchronized void wantClearSuidGid() {
+        clearSuidGid = true;
+    }
+
+    synchronized boolean takeClearSuidGid() {
+        boolean wanted = clearSuidGid;
+        clearSuidGid = false;
+        return wanted;
+    }
+
     synchronized void failed() {
         failures = failures + 1;
     }

@@ -126,7 +126,7 @@ final class IoHandlers {
             boolean killSuidGid) {
         try {
             if (killSuidGid) {
-                file.clearSuidGid = true;
+                file.wantClearSuidGid();
             }
             int n = ExtentIo.write(file, offset, payload, 0, length, WallClock.nowNs());
             volume.files.queue(file);

@@ -1,0 +1,65 @@
+package io.tesserafs.coherence.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tesserafs.fabric.brick.SessionId;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+import org.junit.jupiter.api.Test;
+
+/** A token cache against the owner of its own host. What several nodes do to each other is in {@link TokenModelTest}. */
+class TokenCacheTest {
+    private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
+        @Override
+        public void invalidate(long inode, long fromByte, long toByte) {}
+
+        @Override
+        public void flush(long inode, long fromByte, long toByte) {}
+    };
+
+    @Test
+    void shouldCostALoneWriterOneRequestForTheWholeFile() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)))) {
+            cache.onRecall(NOTHING_CACHED);
+            FileTokens tokens = cache.open(7);
+            int first = tokens.enterNow(0, 4096, Mode.EXCLUSIVE);
+            assertThat(first).isNotEqualTo(FileTokens.REFUSED);
+            tokens.exit(first);
+            for (long tile = 0; tile < 1000; tile++) {
+                int ticket = tokens.tryEnter(tile << 21, (tile + 1) << 21, Mode.EXCLUSIVE);
+                assertThat(ticket).as("tile " + tile).isNotEqualTo(FileTokens.REFUSED);
+                tokens.exit(ticket);
+            }
+            tokens.close();
+        }
+    }
+
+    @Test
+    void shouldGiveUnusedTokensUpQuietlyWhenThereAreTooMany() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        LongAdder told = new LongAdder();
+        try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)), 10)) {
+            cache.onRecall(new TokenClient.RecallHandler() {
+                @Override
+                public void invalidate(long inode, long fromByte, long toByte) {
+                    told.increment();
+                }
+
+                @Override
+                public void flush(long inode, long fromByte, long toByte) {}
+            });
+            for (int inode = 1; inode <= 500; inode++) {
+                FileTokens tokens = cache.open(inode);
+                tokens.exit(tokens.enter(0, 10, Mode.EXCLUSIVE));
+                tokens.close();
+            }
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+            while (cache.size() > 10 && System.nanoTime() < deadline) {
+                Thread.onSpinWait();
+            }
+            assertThat(cache.size()).isLessThanOrEqualTo(10);
+            assertThat(told.sum()).isZero();
+        }
+    }
+}

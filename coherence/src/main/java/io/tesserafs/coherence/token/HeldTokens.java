@@ -260,10 +260,24 @@ final class HeldTokens {
             }
         }
         for (Waiter waiter : waiters) {
-            if (!isAskedFor(waiter)) {
+            if (!isAskedFor(waiter) && !isHeld(waiter)) {
                 ask(waiter);
             }
         }
+    }
+
+    /**
+     * The range is there but closed by a recall. Its end decides: it opens again, or the waiter asks then. To ask now would only be told
+     * again what is known, as often as it is asked.
+     */
+    private boolean isHeld(Waiter waiter) {
+        long at = waiter.from;
+        for (Piece piece : pieces) {
+            if (piece.from <= at && at < piece.to && piece.mode.covers(waiter.mode)) {
+                at = piece.to;
+            }
+        }
+        return at >= waiter.to;
     }
 
     private boolean isAskedFor(Waiter waiter) {

@@ -1,0 +1,63 @@
+package io.tesserafs.fabric.tcp;
+
+import java.io.IOException;
+import java.net.StandardSocketOptions;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+
+/** The socket itself, unencrypted. */
+final class SocketWire implements Wire {
+    private final SocketChannel channel;
+    private final String remote;
+
+    SocketWire(SocketChannel channel) throws IOException {
+        this.channel = channel;
+        this.remote = String.valueOf(channel.getRemoteAddress());
+        channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+    }
+
+    @Override
+    public String remote() {
+        return remote;
+    }
+
+    @Override
+    public int read(ByteBuffer target) throws IOException {
+        return channel.read(target);
+    }
+
+    @Override
+    public long read(ByteBuffer[] targets, int offset, int length) throws IOException {
+        return channel.read(targets, offset, length);
+    }
+
+    @Override
+    public long read(ByteBuffer[] targets) throws IOException {
+        return channel.read(targets);
+    }
+
+    @Override
+    public int write(ByteBuffer source) throws IOException {
+        return channel.write(source);
+    }
+
+    @Override
+    public long write(ByteBuffer[] sources, int offset, int length) throws IOException {
+        return channel.write(sources, offset, length);
+    }
+
+    @Override
+    public long write(ByteBuffer[] sources) throws IOException {
+        return channel.write(sources);
+    }
+
+    @Override
+    public boolean isOpen() {
+        return channel.isOpen();
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+}

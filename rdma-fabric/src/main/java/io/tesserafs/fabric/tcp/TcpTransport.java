@@ -1,0 +1,302 @@
+package io.tesserafs.fabric.tcp;
+
+import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.fabric.peer.PeerException;
+import io.tesserafs.fabric.peer.PeerException.Reason;
+import io.tesserafs.fabric.peer.Service;
+import io.tesserafs.fabric.peer.Transport;
+import io.tesserafs.fabric.tcp.GreetingLayout.Purpose;
+import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
+import io.tesserafs.fabric.tcp.Handshake.Agreement;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.StandardSocketOptions;
+import java.net.UnknownHostException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Connections over TCP. See {@link Handshake} for who is let in and {@link TcpConnection} for what runs where. */
+public final class TcpTransport implements Transport {
+    private static final Logger LOG = LoggerFactory.getLogger(TcpTransport.class);
+
+    /** Peers that have not shown yet who they are; more at a time are strangers. */
+    private static final int MAX_STRANGERS = 64;
+
+    /** All nodes of a large cluster starting at once. */
+    private static final int ACCEPT_BACKLOG = 256;
+
+    /** After a failure to accept, say for want of descriptors, which is over sooner or later. */
+    private static final long ACCEPT_RETRY_MS = 100;
+
+    /** For what runs at the end of a connection, none of which may block. */
+    private static final long CLOSE_WAIT_MS = 5000;
+
+    private final TcpConfig config;
+    private final Handshake handshake;
+    private final Services services = new Services();
+    private final Set<TcpConnection> connections = ConcurrentHashMap.newKeySet();
+    /** Wires in a handshake, to be closed with the rest. */
+    private final Set<Wire> strangers = ConcurrentHashMap.newKeySet();
+
+    private final Semaphore strangersLeft = new Semaphore(MAX_STRANGERS);
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("tessera-tcp-timer").factory());
+    private final AtomicBoolean closed = new AtomicBoolean();
+    private volatile @Nullable ServerSocketChannel listener;
+    private volatile @Nullable Thread acceptor;
+
+    public TcpTransport(TcpConfig config) {
+        this.config = config;
+        this.handshake = new Handshake(config, CallLimits.OURS);
+        var _ = timer.scheduleWithFixedDelay(
+                this::keepAlive, config.pingIntervalMs(), config.pingIntervalMs(), TimeUnit.MILLISECONDS);
+    }
+
+    @Override
+    public void serve(int service, Service handler) {
+        services.add(service, handler);
+    }
+
+    @Override
+    public String start() throws PeerException {
+        try {
+            ServerSocketChannel channel = ServerSocketChannel.open();
+            listener = channel;
+            channel.setOption(StandardSocketOptions.SO_REUSEADDR, true);
+            channel.bind(config.bind(), ACCEPT_BACKLOG);
+            InetSocketAddress bound = (InetSocketAddress) channel.getLocalAddress();
+            Endpoint endpoint = new Endpoint(advertisedHost(bound.getAddress()), bound.getPort());
+            Thread thread =
+                    Thread.ofPlatform().daemon().name("tessera-tcp-accept").unstarted(() -> acceptAll(channel));
+            acceptor = thread;
+            thread.start();
+            LOG.info("{} listens at {}", config.self(), endpoint);
+            return endpoint.toString();
+        } catch (IOException e) {
+            close();
+            throw new PeerException(Reason.UNREACHABLE, "cannot listen at " + config.bind() + ": " + e.getMessage(), e);
+        }
+    }
+
+    private String advertisedHost(InetAddress bound) throws UnknownHostException {
+        if (config.advertisedHost() != null) {
+            return config.advertisedHost();
+        }
+        return bound.isAnyLocalAddress() ? InetAddress.getLocalHost().getCanonicalHostName() : bound.getHostAddress();
+    }
+
+    private void acceptAll(ServerSocketChannel channel) {
+        while (channel.isOpen()) {
+            try {
+                SocketChannel accepted = channel.accept();
+                if (strangersLeft.tryAcquire()) {
+                    Thread.startVirtualThread(() -> admit(accepted));
+                } else {
+                    LOG.warn("{}: too many at the door, turned away", accepted.getRemoteAddress());
+                    accepted.close();
+                }
+            } catch (IOException e) {
+                if (channel.isOpen()) {
+                    LOG.warn("cannot accept a connection: {}", e.getMessage());
+                    pause();
+                }
+            }
+        }
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(ACCEPT_RETRY_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void admit(SocketChannel socket) {
+        try {
+            Wire wire = wire(socket);
+            FrameReader reader = new FrameReader(wire);
+            FrameWriter writer = new FrameWriter(wire);
+            Agreement agreement =
+                    inTime(wire, () -> handshake.respond(wire, reader, writer, hello -> refusal(hello.purpose())));
+            open(wire, reader, writer, agreement);
+        } catch (IOException e) {
+            if (!closed.get()) {
+                LOG.warn("a connection was not made: {}", e.getMessage());
+            }
+        } finally {
+            strangersLeft.release();
+        }
+    }
+
+    private static @Nullable String refusal(Purpose purpose) {
+        return purpose == Purpose.CONNECTION ? null : "lanes are not served here";
+    }
+
+    @Override
+    public Connection connect(String endpoint) throws PeerException {
+        SocketChannel socket = null;
+        try {
+            InetSocketAddress address = Endpoint.parse(endpoint).resolve();
+            socket = SocketChannel.open();
+            socket.socket().connect(address, config.connectTimeoutMs());
+            Wire wire = wire(socket);
+            FrameReader reader = new FrameReader(wire);
+            FrameWriter writer = new FrameWriter(wire);
+            Agreement agreement =
+                    inTime(wire, () -> handshake.initiate(wire, reader, writer, Purpose.CONNECTION, Ticket.NONE));
+            return open(wire, reader, writer, agreement);
+        } catch (PeerException e) {
+            closeAfter(e, socket);
+            throw e;
+        } catch (IOException e) {
+            Reason reason = e instanceof ProtocolException ? Reason.REFUSED : Reason.UNREACHABLE;
+            PeerException failure = new PeerException(reason, "cannot connect to " + endpoint + ": " + describe(e), e);
+            closeAfter(failure, socket);
+            throw failure;
+        }
+    }
+
+    private static String describe(IOException e) {
+        return e.getMessage() == null ? e.toString() : e.getMessage();
+    }
+
+    private static void closeAfter(PeerException failure, @Nullable SocketChannel socket) {
+        if (socket != null) {
+            try {
+                socket.close();
+            } catch (IOException e) {
+                failure.addSuppressed(e);
+            }
+        }
+    }
+
+    /** The place to put TLS. */
+    private static Wire wire(SocketChannel socket) throws IOException {
+        return new SocketWire(socket);
+    }
+
+    /** A handshake, or whatever a stranger may delay. */
+    private interface Step {
+        Agreement run() throws IOException;
+    }
+
+    /** Runs it; the wire is closed if it fails or takes too long. */
+    private Agreement inTime(Wire wire, Step step) throws IOException {
+        AtomicBoolean late = new AtomicBoolean();
+        strangers.add(wire);
+        Future<?> watchdog = watch(wire, late);
+        boolean done = false;
+        try {
+            if (closed.get()) {
+                throw new PeerException(Reason.UNREACHABLE, "this transport is closed");
+            }
+            Agreement agreement = step.run();
+            done = watchdog.cancel(false);
+            if (!done) {
+                throw new IOException("too late");
+            }
+            return agreement;
+        } catch (IOException e) {
+            if (late.get()) {
+                throw new PeerException(
+                        Reason.UNREACHABLE,
+                        wire.remote() + " did not show within " + config.connectTimeoutMs() + " ms who it is",
+                        e);
+            }
+            throw e;
+        } finally {
+            strangers.remove(wire);
+            watchdog.cancel(false);
+            if (!done) {
+                closeQuietly(wire);
+            }
+        }
+    }
+
+    private Future<?> watch(Wire wire, AtomicBoolean late) throws PeerException {
+        try {
+            return timer.schedule(
+                    () -> {
+                        late.set(true);
+                        closeQuietly(wire);
+                    },
+                    config.connectTimeoutMs(),
+                    TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException e) {
+            strangers.remove(wire);
+            closeQuietly(wire);
+            throw new PeerException(Reason.UNREACHABLE, "this transport is closed", e);
+        }
+    }
+
+    private static void closeQuietly(Wire wire) {
+        try {
+            wire.close();
+        } catch (IOException e) {
+            LOG.warn("{}: closing the socket: {}", wire.remote(), e.getMessage());
+        }
+    }
+
+    private Connection open(Wire wire, FrameReader reader, FrameWriter writer, Agreement agreement) {
+        TcpConnection connection = new TcpConnection(wire, reader, writer, agreement, services);
+        connections.add(connection);
+        connection.onClose(() -> connections.remove(connection));
+        LOG.info("{} is open", connection);
+        connection.start();
+        if (closed.get()) {
+            connection.close();
+        }
+        return connection;
+    }
+
+    private void keepAlive() {
+        for (TcpConnection connection : connections) {
+            connection.keepAlive(config.deadAfterMs());
+        }
+    }
+
+    @Override
+    public void close() {
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
+        timer.shutdownNow();
+        try {
+            ServerSocketChannel channel = listener;
+            if (channel != null) {
+                channel.close();
+            }
+        } catch (IOException e) {
+            LOG.warn("closing the listening socket: {}", e.getMessage());
+        }
+        strangers.forEach(TcpTransport::closeQuietly);
+        List<TcpConnection> all = List.copyOf(connections);
+        all.forEach(TcpConnection::close);
+        try {
+            for (TcpConnection connection : all) {
+                connection.awaitFinished(CLOSE_WAIT_MS);
+            }
+            Thread thread = acceptor;
+            if (thread != null) {
+                thread.join(CLOSE_WAIT_MS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

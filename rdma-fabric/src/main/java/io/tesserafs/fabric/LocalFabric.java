@@ -27,6 +27,11 @@ public final class LocalFabric implements Fabric {
         bricks.remove(brick.id(), brick);
     }
 
+    /** Whether the brick is attached now. */
+    public boolean has(BrickId brick) {
+        return bricks.containsKey(brick);
+    }
+
     @Override
     public BrickClient connect(BrickId brick, SessionId session) throws BrickException {
         LocalBrick local = bricks.get(brick);

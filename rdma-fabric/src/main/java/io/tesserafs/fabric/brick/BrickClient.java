@@ -11,6 +11,7 @@ public interface BrickClient extends AutoCloseable {
 
     SessionId session();
 
+    /** Asks the brick; if it cannot be reached, what was last known of it. */
     BrickInfo info();
 
     /**

@@ -8,9 +8,11 @@ import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -39,6 +41,8 @@ public final class LocalBrick implements AutoCloseable {
     private final PoolInfo poolInfo;
     private final BrickId id;
     private final SecureRandom random = new SecureRandom();
+
+    private final List<KillListener> killListeners = new CopyOnWriteArrayList<>();
 
     private final ReentrantLock tableLock = new ReentrantLock();
     /** Guarded by tableLock, as are the next three. */
@@ -133,6 +137,19 @@ public final class LocalBrick implements AutoCloseable {
 
     public Pool pool() {
         return pool;
+    }
+
+    public void addKillListener(KillListener listener) {
+        killListeners.add(listener);
+    }
+
+    public void removeKillListener(KillListener listener) {
+        killListeners.remove(listener);
+    }
+
+    /** The key of a handle that a brick of this process gave out; who shows it is taken for the one it was given to. */
+    public static HandleKey key(BlockHandle handle) {
+        return ((LocalHandle) handle).key();
     }
 
     /** Opens the calls of this brick to a session in this process. */
@@ -271,7 +288,7 @@ public final class LocalBrick implements AutoCloseable {
         } finally {
             stateLock.unlock();
         }
-        killed.forEach(LocalHandle::awaitIdle);
+        settle(killed);
         return missing;
     }
 
@@ -352,7 +369,7 @@ public final class LocalBrick implements AutoCloseable {
         } finally {
             stateLock.unlock();
         }
-        killed.forEach(LocalHandle::awaitIdle);
+        settle(killed);
     }
 
     void release(LocalClient client) {
@@ -363,7 +380,15 @@ public final class LocalBrick implements AutoCloseable {
         } finally {
             stateLock.unlock();
         }
+        settle(killed);
+    }
+
+    /** Returns when nobody reaches the bytes through these any more. */
+    private void settle(Collection<LocalHandle> killed) {
         killed.forEach(LocalHandle::awaitIdle);
+        if (!killed.isEmpty()) {
+            killListeners.forEach(listener -> listener.killed(List.copyOf(killed)));
+        }
     }
 
     private void checkSession(SessionId session) throws BrickException {
@@ -407,7 +432,7 @@ public final class LocalBrick implements AutoCloseable {
         } finally {
             tableLock.unlock();
         }
-        killed.forEach(LocalHandle::awaitIdle);
+        settle(killed);
         return true;
     }
 }

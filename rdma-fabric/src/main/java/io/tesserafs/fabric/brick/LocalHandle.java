@@ -4,7 +4,6 @@ import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.pmem.Pool;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A handle to a block of a pool mapped here. Copies and flushes through it are counted while they run, so that {@link #awaitIdle}
@@ -12,9 +11,6 @@ import java.util.concurrent.atomic.AtomicInteger;
  * before it gives a handle up.
  */
 final class LocalHandle implements BlockHandle {
-    /** Set in {@link #state} when dead; the bits below count the operations under way. */
-    private static final int DEAD = Integer.MIN_VALUE;
-
     private final HandleKey key;
     private final LocalClient client;
     private final BlockId block;
@@ -22,7 +18,7 @@ final class LocalHandle implements BlockHandle {
     private final Pool pool;
     private final MemorySegment memory;
     private final MemorySegment shown;
-    private final AtomicInteger state = new AtomicInteger();
+    private final OperationGate gate = new OperationGate();
 
     LocalHandle(HandleKey key, LocalClient client, BlockId block, Access access, Pool pool, int index) {
         this.key = key;
@@ -59,7 +55,7 @@ final class LocalHandle implements BlockHandle {
 
     @Override
     public boolean alive() {
-        return state.get() >= 0;
+        return gate.alive();
     }
 
     @Override
@@ -114,38 +110,23 @@ final class LocalHandle implements BlockHandle {
     }
 
     private void enter() throws BrickException {
-        if (state.getAndIncrement() < 0) {
-            exit();
+        if (!gate.enter()) {
             throw new BrickException(Reason.DEAD_HANDLE, this + " is dead");
         }
     }
 
     private void exit() {
-        if (state.decrementAndGet() == DEAD) {
-            synchronized (this) {
-                notifyAll();
-            }
-        }
+        gate.exit();
     }
 
     /** New operations fail from now on. Idempotent, does not wait. */
     void kill() {
-        state.getAndUpdate(s -> s | DEAD);
+        gate.kill();
     }
 
     /** After {@link #kill}: returns when no operation is under way. */
-    synchronized void awaitIdle() {
-        boolean interrupted = false;
-        while (state.get() != DEAD) {
-            try {
-                wait();
-            } catch (InterruptedException e) {
-                interrupted = true; // operations are short, but for a flush; to give up early would break the promise
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+    void awaitIdle() {
+        gate.awaitIdle();
     }
 
     @Override

@@ -27,6 +27,8 @@ final class FrameWriter {
     void write(FrameType type, int service, int status, long id, ByteBuffer body) throws IOException {
         ByteBuffer rest = body.duplicate();
         int bodyBytes = rest.remaining();
+        // An interrupted thread would close the socket, for all others too.
+        boolean interrupted = Thread.interrupted();
         lock.lock();
         try {
             small.clear();
@@ -44,6 +46,9 @@ final class FrameWriter {
             }
         } finally {
             lock.unlock();
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 }

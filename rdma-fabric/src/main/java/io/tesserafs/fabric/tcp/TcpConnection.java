@@ -12,6 +12,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +36,8 @@ final class TcpConnection implements Connection {
     private final FrameWriter writer;
     private final Agreement agreement;
     private final Services services;
+    private final @Nullable String endpoint;
+    private final Set<Wire> lanes = ConcurrentHashMap.newKeySet();
     private final OutgoingCalls outgoing;
     private final IncomingCalls incoming;
     private final Thread readingThread;
@@ -49,12 +53,19 @@ final class TcpConnection implements Connection {
     /** Guarded by actionsLock; null when they have run. */
     private @Nullable List<Runnable> actions = new ArrayList<>();
 
-    TcpConnection(Wire wire, FrameReader reader, FrameWriter writer, Agreement agreement, Services services) {
+    TcpConnection(
+            Wire wire,
+            FrameReader reader,
+            FrameWriter writer,
+            Agreement agreement,
+            Services services,
+            @Nullable String endpoint) {
         this.wire = wire;
         this.reader = reader;
         this.writer = writer;
         this.agreement = agreement;
         this.services = services;
+        this.endpoint = endpoint;
         this.outgoing = new OutgoingCalls(agreement.limits());
         this.incoming = new IncomingCalls(this, services, CallLimits.OURS);
         this.readingThread = Thread.ofPlatform()
@@ -76,8 +87,30 @@ final class TcpConnection implements Connection {
         return agreement.ticket();
     }
 
-    String remote() {
-        return wire.remote();
+    /** Where the peer was found; null if it was the peer that made the connection. */
+    @Nullable
+    String endpoint() {
+        return endpoint;
+    }
+
+    int lanes() {
+        return lanes.size();
+    }
+
+    /** The lane will be closed with the connection. False if that has ended already. */
+    boolean attach(Wire lane) {
+        lanes.add(lane);
+        if (isOpen()) {
+            return true;
+        }
+        detach(lane);
+        return false;
+    }
+
+    /** Closes the lane. */
+    void detach(Wire lane) {
+        lanes.remove(lane);
+        Reception.closeQuietly(lane);
     }
 
     @Override
@@ -230,11 +263,8 @@ final class TcpConnection implements Connection {
             return;
         }
         LOG.info("{} ends: {}", this, reason);
-        try {
-            wire.close();
-        } catch (IOException e) {
-            LOG.warn("{}: closing the socket: {}", this, e.getMessage());
-        }
+        Reception.closeQuietly(wire);
+        lanes.forEach(this::detach);
         outgoing.end(this + " has ended: " + reason);
     }
 

@@ -5,6 +5,7 @@ import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.peer.PeerException.Reason;
 import io.tesserafs.fabric.peer.Service;
 import io.tesserafs.fabric.peer.Transport;
+import io.tesserafs.fabric.tcp.GreetingLayout.Greeting;
 import io.tesserafs.fabric.tcp.GreetingLayout.Purpose;
 import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import io.tesserafs.fabric.tcp.Handshake.Agreement;
@@ -18,9 +19,8 @@ import java.nio.channels.SocketChannel;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -36,6 +36,9 @@ public final class TcpTransport implements Transport {
     /** Peers that have not shown yet who they are; more at a time are strangers. */
     private static final int MAX_STRANGERS = 64;
 
+    /** Of one connection. A peer uses as many as it has operations on blocks under way, up to a limit of its own below this. */
+    private static final int MAX_LANES = 64;
+
     /** All nodes of a large cluster starting at once. */
     private static final int ACCEPT_BACKLOG = 256;
 
@@ -49,19 +52,22 @@ public final class TcpTransport implements Transport {
     private final Handshake handshake;
     private final Services services = new Services();
     private final Set<TcpConnection> connections = ConcurrentHashMap.newKeySet();
-    /** Wires in a handshake, to be closed with the rest. */
-    private final Set<Wire> strangers = ConcurrentHashMap.newKeySet();
+    /** Those that a peer made, by what its lanes show. */
+    private final ConcurrentMap<Ticket, TcpConnection> byTicket = new ConcurrentHashMap<>();
 
     private final Semaphore strangersLeft = new Semaphore(MAX_STRANGERS);
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("tessera-tcp-timer").factory());
+    private final Reception reception;
     private final AtomicBoolean closed = new AtomicBoolean();
+    private volatile @Nullable LaneHandler laneHandler;
     private volatile @Nullable ServerSocketChannel listener;
     private volatile @Nullable Thread acceptor;
 
     public TcpTransport(TcpConfig config) {
         this.config = config;
         this.handshake = new Handshake(config, CallLimits.OURS);
+        this.reception = new Reception(timer, config.connectTimeoutMs());
         var _ = timer.scheduleWithFixedDelay(
                 this::keepAlive, config.pingIntervalMs(), config.pingIntervalMs(), TimeUnit.MILLISECONDS);
     }
@@ -131,9 +137,11 @@ public final class TcpTransport implements Transport {
             Wire wire = wire(socket);
             FrameReader reader = new FrameReader(wire);
             FrameWriter writer = new FrameWriter(wire);
-            Agreement agreement =
-                    inTime(wire, () -> handshake.respond(wire, reader, writer, hello -> refusal(hello.purpose())));
-            open(wire, reader, writer, agreement);
+            Agreement agreement = reception.inTime(wire, () -> handshake.respond(wire, reader, writer, this::refusal));
+            switch (agreement.purpose()) {
+                case CONNECTION -> open(new TcpConnection(wire, reader, writer, agreement, services, null));
+                case LANE -> admitLane(wire, reader, agreement);
+            }
         } catch (IOException e) {
             if (!closed.get()) {
                 LOG.warn("a connection was not made: {}", e.getMessage());
@@ -143,12 +151,71 @@ public final class TcpTransport implements Transport {
         }
     }
 
-    private static @Nullable String refusal(Purpose purpose) {
-        return purpose == Purpose.CONNECTION ? null : "lanes are not served here";
+    private @Nullable String refusal(Greeting hello) {
+        if (hello.purpose() == Purpose.CONNECTION) {
+            return null;
+        }
+        TcpConnection owner = byTicket.get(hello.ticket());
+        if (laneHandler == null || owner == null || !owner.peer().equals(hello.peer())) {
+            return "its lane belongs to no connection";
+        }
+        return owner.lanes() < MAX_LANES ? null : "it has " + MAX_LANES + " lanes already";
+    }
+
+    private void admitLane(Wire wire, FrameReader reader, Agreement agreement) throws IOException {
+        TcpConnection owner = byTicket.get(agreement.ticket());
+        LaneHandler handler = laneHandler;
+        if (owner == null || handler == null || reader.isAhead() || !owner.attach(wire)) {
+            wire.close();
+            return;
+        }
+        Thread.ofPlatform().daemon().name("tessera-lane-" + owner.peer()).start(() -> {
+            try {
+                handler.serve(owner, wire);
+            } catch (IOException e) {
+                LOG.debug("a lane of {} ends: {}", owner, e.getMessage());
+            } finally {
+                owner.detach(wire);
+            }
+        });
     }
 
     @Override
     public Connection connect(String endpoint) throws PeerException {
+        Socket socket = dial(endpoint, Purpose.CONNECTION, Ticket.NONE);
+        TcpConnection connection =
+                new TcpConnection(socket.wire, socket.reader, socket.writer, socket.agreement, services, endpoint);
+        open(connection);
+        return connection;
+    }
+
+    /** Another socket to the peer of a connection that was made from here; ends with it at the latest. */
+    Wire connectLane(TcpConnection owner) throws PeerException {
+        String endpoint = owner.endpoint();
+        if (endpoint == null) {
+            throw new PeerException(Reason.UNREACHABLE, owner + " was made by the peer; lanes start at its maker");
+        }
+        Socket socket = dial(endpoint, Purpose.LANE, owner.ticket());
+        if (!socket.agreement.peer().equals(owner.peer()) || !owner.attach(socket.wire)) {
+            Reception.closeQuietly(socket.wire);
+            throw new PeerException(Reason.UNREACHABLE, owner + " has ended");
+        }
+        return socket.wire;
+    }
+
+    /** Before the first connection. */
+    void serveLanes(LaneHandler handler) {
+        laneHandler = handler;
+    }
+
+    /** Serves a lane of a peer, on a thread of its own, until the lane ends. */
+    interface LaneHandler {
+        void serve(TcpConnection owner, Wire wire) throws IOException;
+    }
+
+    private record Socket(Wire wire, FrameReader reader, FrameWriter writer, Agreement agreement) {}
+
+    private Socket dial(String endpoint, Purpose purpose, Ticket ticket) throws PeerException {
         SocketChannel socket = null;
         try {
             InetSocketAddress address = Endpoint.parse(endpoint).resolve();
@@ -158,8 +225,8 @@ public final class TcpTransport implements Transport {
             FrameReader reader = new FrameReader(wire);
             FrameWriter writer = new FrameWriter(wire);
             Agreement agreement =
-                    inTime(wire, () -> handshake.initiate(wire, reader, writer, Purpose.CONNECTION, Ticket.NONE));
-            return open(wire, reader, writer, agreement);
+                    reception.inTime(wire, () -> handshake.initiate(wire, reader, writer, purpose, ticket));
+            return new Socket(wire, reader, writer, agreement);
         } catch (PeerException e) {
             closeAfter(e, socket);
             throw e;
@@ -190,78 +257,20 @@ public final class TcpTransport implements Transport {
         return new SocketWire(socket);
     }
 
-    /** A handshake, or whatever a stranger may delay. */
-    private interface Step {
-        Agreement run() throws IOException;
-    }
-
-    /** Runs it; the wire is closed if it fails or takes too long. */
-    private Agreement inTime(Wire wire, Step step) throws IOException {
-        AtomicBoolean late = new AtomicBoolean();
-        strangers.add(wire);
-        Future<?> watchdog = watch(wire, late);
-        boolean done = false;
-        try {
-            if (closed.get()) {
-                throw new PeerException(Reason.UNREACHABLE, "this transport is closed");
-            }
-            Agreement agreement = step.run();
-            done = watchdog.cancel(false);
-            if (!done) {
-                throw new IOException("too late");
-            }
-            return agreement;
-        } catch (IOException e) {
-            if (late.get()) {
-                throw new PeerException(
-                        Reason.UNREACHABLE,
-                        wire.remote() + " did not show within " + config.connectTimeoutMs() + " ms who it is",
-                        e);
-            }
-            throw e;
-        } finally {
-            strangers.remove(wire);
-            watchdog.cancel(false);
-            if (!done) {
-                closeQuietly(wire);
-            }
-        }
-    }
-
-    private Future<?> watch(Wire wire, AtomicBoolean late) throws PeerException {
-        try {
-            return timer.schedule(
-                    () -> {
-                        late.set(true);
-                        closeQuietly(wire);
-                    },
-                    config.connectTimeoutMs(),
-                    TimeUnit.MILLISECONDS);
-        } catch (RejectedExecutionException e) {
-            strangers.remove(wire);
-            closeQuietly(wire);
-            throw new PeerException(Reason.UNREACHABLE, "this transport is closed", e);
-        }
-    }
-
-    private static void closeQuietly(Wire wire) {
-        try {
-            wire.close();
-        } catch (IOException e) {
-            LOG.warn("{}: closing the socket: {}", wire.remote(), e.getMessage());
-        }
-    }
-
-    private Connection open(Wire wire, FrameReader reader, FrameWriter writer, Agreement agreement) {
-        TcpConnection connection = new TcpConnection(wire, reader, writer, agreement, services);
+    private void open(TcpConnection connection) {
         connections.add(connection);
-        connection.onClose(() -> connections.remove(connection));
+        if (connection.endpoint() == null) {
+            byTicket.put(connection.ticket(), connection);
+        }
+        connection.onClose(() -> {
+            connections.remove(connection);
+            byTicket.remove(connection.ticket(), connection);
+        });
         LOG.info("{} is open", connection);
         connection.start();
         if (closed.get()) {
             connection.close();
         }
-        return connection;
     }
 
     private void keepAlive() {
@@ -284,7 +293,7 @@ public final class TcpTransport implements Transport {
         } catch (IOException e) {
             LOG.warn("closing the listening socket: {}", e.getMessage());
         }
-        strangers.forEach(TcpTransport::closeQuietly);
+        reception.close();
         List<TcpConnection> all = List.copyOf(connections);
         all.forEach(TcpConnection::close);
         try {

@@ -1,0 +1,29 @@
+package io.tesserafs.fabric.tcp;
+
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.SessionId;
+import java.util.List;
+
+/** The calls of a brick as they travel. But for OPEN each names the client that OPEN returned, which is known to one connection only. */
+sealed interface BrickRequest {
+    record Open(BrickId brick, SessionId session) implements BrickRequest {}
+
+    record Close(int client) implements BrickRequest {}
+
+    record Describe(int client) implements BrickRequest {}
+
+    record Alloc(int client, List<BlockId> ids) implements BrickRequest {}
+
+    record Free(int client, List<BlockId> ids) implements BrickRequest {}
+
+    record Map(int client, BlockId block, Access access) implements BrickRequest {}
+
+    record Unmap(int client, HandleKey key) implements BrickRequest {}
+
+    record ListIds(int client, BlockId from, int max) implements BrickRequest {}
+
+    record Fence(int client, SessionId victim) implements BrickRequest {}
+}

@@ -1,0 +1,160 @@
+package io.tesserafs.fabric.tcp;
+
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.fabric.peer.PeerException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What one peer, by one connection, holds of our bricks. A handle is found only here, so that its key is worth nothing on another
+ * connection. Ends with the connection. Thread-safe.
+ */
+final class PeerExports {
+    private static final Logger LOG = LoggerFactory.getLogger(PeerExports.class);
+
+    /** Sessions times bricks, with room. */
+    private static final int MAX_CLIENTS = 4096;
+
+    /** 2 TiB worth of blocks; a handle takes about 300 bytes. */
+    private static final int MAX_HANDLES = 1 << 20;
+
+    private final Connection connection;
+    private final AtomicInteger lastClient = new AtomicInteger();
+    private final ConcurrentMap<Integer, BrickClient> clients = new ConcurrentHashMap<>();
+    private final ConcurrentMap<HandleKey, Export> handles = new ConcurrentHashMap<>();
+    private final ConcurrentLinkedQueue<HandleKey> killed = new ConcurrentLinkedQueue<>();
+    private final ReentrantLock announcing = new ReentrantLock();
+    private volatile boolean ended;
+
+    private record Export(BlockHandle handle, BrickClient client) {}
+
+    PeerExports(Connection connection) {
+        this.connection = connection;
+    }
+
+    int open(LocalBrick brick, SessionId session) throws BrickException {
+        if (clients.size() >= MAX_CLIENTS) {
+            throw new BrickException(Reason.NO_SPACE, "more than " + MAX_CLIENTS + " clients of one peer");
+        }
+        BrickClient client = brick.connect(session);
+        int number = lastClient.incrementAndGet();
+        clients.put(number, client);
+        if (ended) {
+            client.close();
+        }
+        return number;
+    }
+
+    BrickClient client(int number) throws ProtocolException {
+        BrickClient client = clients.get(number);
+        if (client == null) {
+            throw new ProtocolException("no client " + number);
+        }
+        return client;
+    }
+
+    void close(int number) {
+        BrickClient client = clients.remove(number);
+        if (client != null) {
+            handles.values().removeIf(e -> e.client.equals(client));
+            client.close();
+        }
+    }
+
+    HandleKey add(BrickClient client, BlockHandle handle) throws BrickException {
+        if (handles.size() >= MAX_HANDLES) {
+            client.unmap(handle);
+            throw new BrickException(Reason.NO_SPACE, "more than " + MAX_HANDLES + " handles of one peer");
+        }
+        HandleKey key = LocalBrick.key(handle);
+        handles.put(key, new Export(handle, client));
+        if (!handle.alive()) {
+            handles.remove(key); // by a call that did not find it here yet
+            throw new BrickException(Reason.DEAD_HANDLE, handle + " died while it was made");
+        }
+        return key;
+    }
+
+    void unmap(BrickClient client, HandleKey key) {
+        Export export = handles.get(key);
+        if (export != null && export.client.equals(client)) {
+            handles.remove(key);
+            client.unmap(export.handle);
+        }
+    }
+
+    BlockHandle handle(HandleKey key, SessionId session) throws BrickException {
+        Export export = handles.get(key);
+        if (export == null || !export.client.session().equals(session)) {
+            throw new BrickException(Reason.DEAD_HANDLE, "no such handle");
+        }
+        return export.handle;
+    }
+
+    /** Notes that the peer is to be told. Returns false if none of them is its. */
+    boolean killed(Collection<BlockHandle> dead) {
+        boolean any = false;
+        for (BlockHandle handle : dead) {
+            HandleKey key = LocalBrick.key(handle);
+            if (handles.remove(key) != null) {
+                killed.add(key);
+                any = true;
+            }
+        }
+        return any;
+    }
+
+    /** Tells the peer of what was killed; when it returns, all that was noted before has been sent. May block while the peer does not read. */
+    void announce() {
+        if (ended) {
+            return;
+        }
+        announcing.lock();
+        try {
+            List<HandleKey> keys = new ArrayList<>();
+            for (HandleKey key = killed.poll(); key != null; key = killed.poll()) {
+                keys.add(key);
+                if (keys.size() == KillNotice.MAX_KEYS) {
+                    connection.send(TcpBricks.SERVICE, KillNotice.encode(keys));
+                    keys.clear();
+                }
+            }
+            if (!keys.isEmpty()) {
+                connection.send(TcpBricks.SERVICE, KillNotice.encode(keys));
+            }
+        } catch (PeerException e) {
+            LOG.debug("{}: its handles died with it", connection, e);
+        } finally {
+            announcing.unlock();
+        }
+    }
+
+    void warn(String operation, BrickException e) {
+        LOG.warn("{} for {} failed: {}", operation, connection, e.getMessage());
+    }
+
+    /** The peer holds nothing any more. The handles die on another thread: some may be in the middle of a flush. */
+    void end() {
+        ended = true;
+        Thread.startVirtualThread(() -> {
+            handles.clear();
+            clients.values().forEach(BrickClient::close);
+            clients.clear();
+        });
+    }
+}

@@ -1,0 +1,186 @@
+package io.tesserafs.fabric.tcp;
+
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.tcp.RemotePeer.Answer;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One session's calls to a brick at the other end of a connection. When that ends, this is of no use any more. A call that fails as
+ * UNREACHABLE may have been carried out.
+ */
+final class RemoteBrick implements BrickClient {
+    private static final Logger LOG = LoggerFactory.getLogger(RemoteBrick.class);
+
+    private final RemotePeer peer;
+    private final BrickId brick;
+    private final SessionId session;
+    private final int number;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    private volatile BrickInfo info;
+
+    private RemoteBrick(RemotePeer peer, SessionId session, int number, BrickInfo info) {
+        this.peer = peer;
+        this.brick = info.brick();
+        this.session = session;
+        this.number = number;
+        this.info = info;
+    }
+
+    static RemoteBrick open(RemotePeer peer, BrickId brick, SessionId session) throws BrickException {
+        Answer answer = peer.call(new BrickRequest.Open(brick, session));
+        try {
+            BrickInfo info = BrickCodec.takeDescription(answer.rest());
+            if (!info.brick().equals(brick)) {
+                throw new ProtocolException("opened brick " + info.brick() + " instead of " + brick);
+            }
+            return new RemoteBrick(peer, session, answer.number(), info);
+        } catch (ProtocolException e) {
+            throw peer.unreachable(e);
+        }
+    }
+
+    @Override
+    public BrickId brick() {
+        return brick;
+    }
+
+    @Override
+    public SessionId session() {
+        return session;
+    }
+
+    @Override
+    public BrickInfo info() {
+        try {
+            Answer answer = peer.call(new BrickRequest.Describe(number));
+            info = BrickCodec.takeDescription(answer.rest());
+        } catch (BrickException | ProtocolException e) {
+            LOG.debug("{} on {} cannot be asked: {}", brick, peer, e.getMessage());
+        }
+        return info;
+    }
+
+    @Override
+    public void alloc(BlockId... ids) throws BrickException {
+        if (ids.length > 0) {
+            peer.call(new BrickRequest.Alloc(number, checked(ids)));
+        }
+    }
+
+    @Override
+    public void free(BlockId... ids) throws BrickException {
+        if (ids.length > 0) {
+            peer.call(new BrickRequest.Free(number, checked(ids)));
+        }
+    }
+
+    private static List<BlockId> checked(BlockId... ids) {
+        if (ids.length > BrickCodec.MAX_IDS) {
+            throw new IllegalArgumentException(ids.length + " ids in one call");
+        }
+        return List.of(ids);
+    }
+
+    @Override
+    public BlockHandle map(BlockId id, Access access) throws BrickException {
+        peer.mapping();
+        RemoteHandle handle = null;
+        try {
+            Answer answer = peer.call(new BrickRequest.Map(number, id, access));
+            HandleKey key = BrickCodec.takeMapped(answer.rest());
+            handle = new RemoteHandle(peer, this, key, id, access);
+        } catch (ProtocolException e) {
+            throw peer.unreachable(e);
+        } finally {
+            if (handle == null) {
+                peer.notMapped();
+            }
+        }
+        if (!peer.mapped(handle)) {
+            throw new BrickException(Reason.DEAD_HANDLE, handle + " died while it was made");
+        }
+        return handle;
+    }
+
+    @Override
+    public void unmap(BlockHandle handle) {
+        if (!(handle instanceof RemoteHandle remote) || !remote.isOf(this)) {
+            throw new IllegalArgumentException("not mapped through this client: " + handle);
+        }
+        peer.forget(remote);
+        if (remote.kill(Reason.DEAD_HANDLE)) {
+            tell(new BrickRequest.Unmap(number, remote.key()));
+        }
+        remote.awaitIdle();
+    }
+
+    /** Of what the peer finds out by itself when the connection ends. */
+    private void tell(BrickRequest request) {
+        try {
+            peer.call(request);
+        } catch (BrickException e) {
+            LOG.debug("{} on {}: {}", request, peer, e.getMessage());
+        }
+    }
+
+    @Override
+    public long[] list(BlockId from, int max) throws BrickException {
+        long[] ids = new long[0];
+        BlockId next = from;
+        while (true) {
+            int wanted = Math.min(max - ids.length, BrickCodec.MAX_IDS);
+            long[] more = listOnce(next, wanted);
+            int had = ids.length;
+            ids = Arrays.copyOf(ids, had + more.length);
+            System.arraycopy(more, 0, ids, had, more.length);
+            if (more.length < wanted || ids.length == max || isLast(more)) {
+                return ids;
+            }
+            next = new BlockId(more[more.length - 1] + 1);
+        }
+    }
+
+    /** Whether no id of the same volume can follow. */
+    private static boolean isLast(long... ids) {
+        BlockId last = new BlockId(ids[ids.length - 1]);
+        return new BlockId(last.value() + 1).volume() != last.volume();
+    }
+
+    private long[] listOnce(BlockId from, int max) throws BrickException {
+        Answer answer = peer.call(new BrickRequest.ListIds(number, from, max));
+        try {
+            return BrickCodec.takeListed(answer.number(), answer.rest());
+        } catch (ProtocolException e) {
+            throw peer.unreachable(e);
+        }
+    }
+
+    @Override
+    public void fence(SessionId victim) throws BrickException {
+        peer.call(new BrickRequest.Fence(number, victim));
+    }
+
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            List<RemoteHandle> all = peer.forgetAllOf(this);
+            all.forEach(handle -> handle.kill(Reason.DEAD_HANDLE));
+            tell(new BrickRequest.Close(number));
+            all.forEach(RemoteHandle::awaitIdle);
+        }
+    }
+}

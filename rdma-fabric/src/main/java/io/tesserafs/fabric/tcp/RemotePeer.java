@@ -1,0 +1,120 @@
+package io.tesserafs.fabric.tcp;
+
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.peer.PeerException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** What this daemon holds of a peer's bricks by one connection; all of it dies with that. Thread-safe. */
+final class RemotePeer {
+    /** Longer than a device takes to flush a table; if the peer is dead, the connection ends long before. */
+    private static final long CALL_TIMEOUT_MS = 60_000;
+
+    private final TcpConnection connection;
+    private final LanePool lanes;
+
+    /** Guarded by this, as is the rest. */
+    private final Map<HandleKey, RemoteHandle> handles = new HashMap<>();
+
+    private int mapsUnderWay;
+    /** Killed before the answer to the MAP that made them was seen. */
+    private final Set<HandleKey> killedEarly = new HashSet<>();
+
+    private boolean ended;
+
+    RemotePeer(TcpTransport transport, TcpConnection connection) {
+        this.connection = connection;
+        this.lanes = new LanePool(transport, connection);
+    }
+
+    /** Returns the answer from behind its header. */
+    Answer call(BrickRequest request) throws BrickException {
+        try {
+            ByteBuffer answer = connection.call(TcpBricks.SERVICE, BrickCodec.encode(request), CALL_TIMEOUT_MS);
+            return new Answer(BrickCodec.takeAnswer(answer), answer);
+        } catch (PeerException e) {
+            boolean failed =
+                    e.reason() == PeerException.Reason.FAILED || e.reason() == PeerException.Reason.BAD_REQUEST;
+            throw failed ? new BrickException(Reason.IO, connection + ": " + e.getMessage(), e) : unreachable(e);
+        } catch (ProtocolException e) {
+            throw unreachable(e);
+        }
+    }
+
+    record Answer(int number, ByteBuffer rest) {}
+
+    BrickException unreachable(IOException e) {
+        return new BrickException(Reason.UNREACHABLE, connection + ": " + e.getMessage(), e);
+    }
+
+    int run(LanePool.Operation operation) throws BrickException {
+        try {
+            return lanes.run(operation);
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
+    /** To be followed by {@link #mapped} or {@link #notMapped}. */
+    synchronized void mapping() {
+        mapsUnderWay++;
+    }
+
+    /** Returns false if the handle is dead already. */
+    synchronized boolean mapped(RemoteHandle handle) {
+        boolean dead = ended || killedEarly.remove(handle.key());
+        notMapped();
+        if (!dead) {
+            handles.put(handle.key(), handle);
+        }
+        return !dead;
+    }
+
+    synchronized void notMapped() {
+        if (--mapsUnderWay == 0) {
+            killedEarly.clear();
+        }
+    }
+
+    synchronized void forget(RemoteHandle handle) {
+        handles.remove(handle.key());
+    }
+
+    /** Those of one client, which are forgotten. */
+    synchronized List<RemoteHandle> forgetAllOf(RemoteBrick client) {
+        List<RemoteHandle> all =
+                handles.values().stream().filter(h -> h.isOf(client)).toList();
+        all.forEach(this::forget);
+        return all;
+    }
+
+    synchronized void killed(Collection<HandleKey> keys) {
+        for (HandleKey key : keys) {
+            RemoteHandle handle = handles.remove(key);
+            if (handle != null) {
+                handle.kill(Reason.DEAD_HANDLE);
+            } else if (mapsUnderWay > 0) {
+                killedEarly.add(key);
+            }
+        }
+    }
+
+    synchronized void end() {
+        ended = true;
+        handles.values().forEach(handle -> handle.kill(Reason.UNREACHABLE));
+        handles.clear();
+    }
+
+    @Override
+    public String toString() {
+        return connection.toString();
+    }
+}

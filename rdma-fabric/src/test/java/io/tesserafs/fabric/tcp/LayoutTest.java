@@ -3,6 +3,13 @@ package io.tesserafs.fabric.tcp;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.PeerException.Reason;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.tcp.GreetingLayout.Greeting;
@@ -12,6 +19,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 
@@ -93,5 +102,93 @@ class LayoutTest {
         assertThat(FrameLayout.text(text)).isEqualTo("é".repeat(FrameLayout.MAX_TEXT_BYTES / 2));
         assertThat(FrameLayout.text(ByteBuffer.wrap(new byte[] {'a', 10, 'b', (byte) 0xFF})))
                 .isEqualTo("a?b\uFFFD");
+    }
+
+    private static String hex(ByteBuffer buffer) {
+        return HexFormat.of().formatHex(bytes(buffer));
+    }
+
+    @Test
+    void shouldLayOutBrickCalls() throws Exception {
+        BlockId block = BlockId.of(1, 2);
+        HandleKey key = new HandleKey(3, 4);
+        String id = "0200000000000100";
+        String wireKey = "03000000000000000400000000000000";
+        Map<BrickRequest, String> golden = Map.of(
+                new BrickRequest.Open(new BrickId(5), new SessionId(6)),
+                "0100000000000000" + "0500000000000000" + "0600000000000000",
+                new BrickRequest.Close(9),
+                "0200000009000000",
+                new BrickRequest.Describe(9),
+                "0300000009000000",
+                new BrickRequest.Alloc(9, List.of(block, block)),
+                "0400000009000000" + "0200000000000000" + id + id,
+                new BrickRequest.Free(9, List.of(block)),
+                "0500000009000000" + "0100000000000000" + id,
+                new BrickRequest.Map(9, block, Access.READ_WRITE),
+                "0600000009000000" + id + "01000000",
+                new BrickRequest.Unmap(9, key),
+                "0700000009000000" + wireKey,
+                new BrickRequest.ListIds(9, block, 10),
+                "0800000009000000" + id + "0a000000",
+                new BrickRequest.Fence(9, new SessionId(6)),
+                "0900000009000000" + "0600000000000000");
+        for (Map.Entry<BrickRequest, String> entry : golden.entrySet()) {
+            ByteBuffer encoded = BrickCodec.encode(entry.getKey());
+            assertThat(hex(encoded)).isEqualTo(entry.getValue());
+            assertThat(BrickCodec.decode(encoded)).isEqualTo(entry.getKey());
+        }
+        assertThat(hex(BrickCodec.mapped(key))).isEqualTo("0000000000000000" + wireKey);
+        assertThat(hex(BrickCodec.listed(1))).isEqualTo("0000000001000000" + "0100000000000000");
+        assertThat(hex(BrickCodec.failed(new BrickException(BrickException.Reason.FENCED, "no"))))
+                .isEqualTo("0700000000000000" + "6e6f");
+        assertThat(hex(KillNotice.encode(List.of(key)))).isEqualTo("0100000001000000" + wireKey);
+    }
+
+    @Test
+    void shouldDescribeABrick() throws Exception {
+        BrickInfo info = new BrickInfo(
+                new BrickId(5),
+                new UUID(1, 2),
+                "/p",
+                "tmpfs file",
+                BrickInfo.Persistence.MSYNC,
+                8,
+                7,
+                true,
+                true,
+                false);
+        ByteBuffer encoded = BrickCodec.described(9, info);
+        assertThat(hex(encoded))
+                .isEqualTo("0000000009000000" + "0500000000000000" + "0100000000000000" + "0200000000000000"
+                        + "0800000000000000" + "0700000000000000" + "01000000" + "03000000" + "02000000" + "2f70"
+                        + "0a000000" + "746d7066732066696c65");
+        assertThat(BrickCodec.takeAnswer(encoded)).isEqualTo(9);
+        assertThat(BrickCodec.takeDescription(encoded)).isEqualTo(info);
+    }
+
+    @Test
+    void shouldLayOutWhatTravelsOnALane() throws Exception {
+        ByteBuffer request = ByteBuffer.allocate(LaneLayout.REQUEST_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        HandleKey key = new HandleKey(3, 4);
+        LaneLayout.put(request, LaneLayout.Operation.WRITE, key, new SessionId(6), 4096, 512, 7);
+        assertThat(hex(request.flip()))
+                .isEqualTo("54534c31" + "02000000" + "0300000000000000" + "0400000000000000" + "0600000000000000"
+                        + "0010000000000000" + "0002000000000000" + "0700000000000000" + "0000000000000000");
+        assertThat(LaneLayout.request(request, 512))
+                .isEqualTo(new LaneLayout.Request(LaneLayout.Operation.WRITE, key, new SessionId(6), 4096, 512, 7));
+        ByteBuffer answer = ByteBuffer.allocate(LaneLayout.ANSWER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        LaneLayout.putAnswer(answer, 4, 7);
+        assertThat(hex(answer.flip())).isEqualTo("54534c32" + "04000000" + "0700000000000000");
+        assertThat(LaneLayout.status(answer, 7)).isEqualTo(4);
+    }
+
+    @Test
+    void shouldKeepTheCodesOfABricksReasons() throws Exception {
+        int code = 1;
+        for (BrickException.Reason reason : BrickException.Reason.values()) {
+            assertThat(BrickCodec.status(reason)).isEqualTo(code++);
+            assertThat(BrickCodec.reason(BrickCodec.status(reason))).isEqualTo(reason);
+        }
     }
 }

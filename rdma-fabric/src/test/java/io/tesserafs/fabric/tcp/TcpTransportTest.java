@@ -16,7 +16,6 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
@@ -56,45 +55,6 @@ class TcpTransportTest extends TransportContract {
         try (TcpTransport carol = new TcpTransport(other)) {
             assertThat(refused(Reason.REFUSED, () -> carol.connect(endpoint)))
                     .hasMessageContaining("not the same cluster");
-        }
-    }
-
-    /** A peer that breaks the rules by hand. */
-    private static final class RawPeer implements AutoCloseable {
-        final Wire wire;
-        final FrameReader reader;
-        final FrameWriter writer;
-
-        RawPeer(SocketChannel socket) throws IOException {
-            wire = new SocketWire(socket);
-            reader = new FrameReader(wire);
-            writer = new FrameWriter(wire);
-        }
-
-        static RawPeer connect(String endpoint) throws IOException {
-            return new RawPeer(SocketChannel.open(Endpoint.parse(endpoint).resolve()));
-        }
-
-        Handshake.Agreement shakeHands() throws IOException {
-            return new Handshake(config(CAROL), CallLimits.OURS)
-                    .initiate(wire, reader, writer, Purpose.CONNECTION, Ticket.NONE);
-        }
-
-        /** Reads until the end; anything but the end or a reset is an error. */
-        void awaitEnd() throws IOException {
-            ByteBuffer rest = ByteBuffer.allocate(4096);
-            try {
-                while (wire.read(rest.clear()) >= 0) {
-                    // whatever was under way
-                }
-            } catch (IOException e) {
-                assertThat(e).hasMessageContaining("reset");
-            }
-        }
-
-        @Override
-        public void close() throws IOException {
-            wire.close();
         }
     }
 
@@ -186,7 +146,7 @@ class TcpTransportTest extends TransportContract {
         try (TcpTransport impatient = new TcpTransport(config(new PeerId(4, 4)).withKeepAlive(5, 100))) {
             serveAll(impatient);
             try (RawPeer peer = RawPeer.connect(impatient.start())) {
-                peer.shakeHands();
+                peer.shakeHands(CAROL);
                 // Talks all the time, but never answers a ping.
                 Thread talker = Thread.startVirtualThread(() -> {
                     try {
@@ -224,7 +184,7 @@ class TcpTransportTest extends TransportContract {
     @Test
     void shouldCutOffAPeerThatMakesMoreCallsThanAllowed() throws Exception {
         try (RawPeer peer = RawPeer.connect(endpoint)) {
-            peer.shakeHands();
+            peer.shakeHands(CAROL);
             for (int i = 0; i < CallLimits.OURS.maxCalls(); i++) {
                 peer.writer.write(FrameType.CALL, STUCK, 0, i, text("x"));
             }
@@ -238,7 +198,7 @@ class TcpTransportTest extends TransportContract {
     void shouldCutOffAPeerThatAnswersWhatWasNotAsked() throws Exception {
         for (FrameType type : new FrameType[] {FrameType.REPLY, FrameType.ERROR, FrameType.HELLO}) {
             try (RawPeer peer = RawPeer.connect(endpoint)) {
-                peer.shakeHands();
+                peer.shakeHands(CAROL);
                 peer.writer.write(type, 0, 5, 99, text(""));
                 peer.awaitEnd();
             }
@@ -249,7 +209,7 @@ class TcpTransportTest extends TransportContract {
     @Test
     void shouldNotAllocateForALengthThatCannotBe() throws Exception {
         try (RawPeer peer = RawPeer.connect(endpoint)) {
-            peer.shakeHands();
+            peer.shakeHands(CAROL);
             ByteBuffer header = ByteBuffer.allocate(FrameLayout.BYTES).order(ByteOrder.LITTLE_ENDIAN);
             FrameLayout.put(header, FrameType.CALL, ECHO, 0, 1, Connection.MAX_MESSAGE_BYTES + 1);
             peer.wire.writeFully(header.flip());

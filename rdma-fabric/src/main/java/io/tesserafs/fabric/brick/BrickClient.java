@@ -23,7 +23,8 @@ public interface BrickClient extends AutoCloseable {
 
     /**
      * Frees all of the ids, with one wait for persistence. Handles to them die first. An id that does not exist is an error
-     * (NOT_FOUND) after the others were freed.
+     * (NOT_FOUND) after the others were freed; so is one whose memory another process of the brick's host has mapped and does not let
+     * go of (STILL_MAPPED), which stays allocated.
      */
     void free(BlockId... ids) throws BrickException;
 
@@ -38,7 +39,12 @@ public interface BrickClient extends AutoCloseable {
      */
     long[] list(BlockId from, int max) throws BrickException;
 
-    /** Kills every handle of another session and refuses it from now on. */
+    /**
+     * Kills every handle of another session and refuses it from now on. When it returns, no byte of that session lands any more.
+     *
+     * @throws BrickException STILL_MAPPED if that is not sure yet of a process of the brick's host that has memory mapped: once it
+     *     is dead, or answers, the call succeeds when it is repeated. All else is done.
+     */
     void fence(SessionId victim) throws BrickException;
 
     /** Unmaps what was mapped through this client. Idempotent. */

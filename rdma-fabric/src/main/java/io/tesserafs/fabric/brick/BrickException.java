@@ -27,7 +27,12 @@ public final class BrickException extends IOException {
         /** The device or the operating system failed. */
         IO,
         /** The brick is closed or out of reach. */
-        UNREACHABLE
+        UNREACHABLE,
+        /**
+         * Of FENCE and FREE: the handles are dead, but a process of the brick's host that has their memory mapped has neither let go of
+         * it nor died. Bytes of its may still land. See it dead, then repeat the call.
+         */
+        STILL_MAPPED
     }
 
     private final Reason reason;

@@ -8,11 +8,9 @@ import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -42,7 +40,7 @@ public final class LocalBrick implements AutoCloseable {
     private final BrickId id;
     private final SecureRandom random = new SecureRandom();
 
-    private final List<KillListener> killListeners = new CopyOnWriteArrayList<>();
+    private final Departures departures = new Departures();
 
     private final ReentrantLock tableLock = new ReentrantLock();
     /** Guarded by tableLock, as are the next three. */
@@ -140,11 +138,11 @@ public final class LocalBrick implements AutoCloseable {
     }
 
     public void addKillListener(KillListener listener) {
-        killListeners.add(listener);
+        departures.add(listener);
     }
 
     public void removeKillListener(KillListener listener) {
-        killListeners.remove(listener);
+        departures.remove(listener);
     }
 
     /** The key of a handle that a brick of this process gave out; who shows it is taken for the one it was given to. */
@@ -186,6 +184,11 @@ public final class LocalBrick implements AutoCloseable {
         } finally {
             stateLock.unlock();
         }
+    }
+
+    /** Index in the pool of the block that a handle of a brick of this process is for. */
+    public static int index(BlockHandle handle) {
+        return ((LocalHandle) handle).index();
     }
 
     void alloc(SessionId session, BlockId... ids) throws BrickException {
@@ -248,11 +251,13 @@ public final class LocalBrick implements AutoCloseable {
         if (ids.length == 0) {
             return;
         }
+        killHandles(session, ids);
         tableLock.lock();
         try {
             checkNotFailed();
             int[] indices = new int[ids.length];
             BlockId missing = withdraw(session, ids, indices);
+            BlockId held = keepHeld(ids, indices);
             int[] found =
                     Arrays.stream(indices).filter(i -> i != BlockIndex.NONE).toArray();
             for (int i : found) {
@@ -262,12 +267,30 @@ public final class LocalBrick implements AutoCloseable {
                 flushTable(found);
             }
             giveBack(found);
+            if (held != null) {
+                throw stillMapped("block " + held);
+            }
             if (missing != null) {
                 throw new BrickException(Reason.NOT_FOUND, "no block " + missing + " on brick " + id);
             }
         } finally {
             tableLock.unlock();
         }
+    }
+
+    /** Ahead of FREE, and not under its lock, since seeing the handles off may take a while. */
+    private void killHandles(SessionId session, BlockId... ids) throws BrickException {
+        Set<LocalHandle> killed = new HashSet<>(departures.heldOf(ids));
+        stateLock.lock();
+        try {
+            checkSession(session);
+            for (BlockId block : ids) {
+                killed.addAll(handles.removeAllOf(block));
+            }
+        } finally {
+            stateLock.unlock();
+        }
+        departures.settle(killed);
     }
 
     /** Takes the ids out of sight and waits until no handle reaches them. Returns one that is not there. */
@@ -288,8 +311,27 @@ public final class LocalBrick implements AutoCloseable {
         } finally {
             stateLock.unlock();
         }
-        settle(killed);
+        departures.settle(killed);
         return missing;
+    }
+
+    /** Puts those back into sight that someone still reaches, and takes them out of indices. Returns one of them. */
+    private @Nullable BlockId keepHeld(BlockId[] ids, int... indices) {
+        BlockId held = null;
+        for (int i = 0; i < ids.length; i++) {
+            if (indices[i] != BlockIndex.NONE && !departures.heldOf(ids[i]).isEmpty()) {
+                held = ids[i];
+                publish(new BlockId[] {held}, indices[i]);
+                indices[i] = BlockIndex.NONE;
+            }
+        }
+        return held;
+    }
+
+    private BrickException stillMapped(String what) {
+        return new BrickException(
+                Reason.STILL_MAPPED,
+                what + " on brick " + id + " is still mapped by a process of this host that does not answer");
     }
 
     private void giveBack(int... indices) {
@@ -360,16 +402,19 @@ public final class LocalBrick implements AutoCloseable {
     }
 
     void fence(SessionId session, SessionId victim) throws BrickException {
-        List<LocalHandle> killed;
+        Set<LocalHandle> killed = new HashSet<>(departures.heldOf(victim));
         stateLock.lock();
         try {
             checkSession(session);
             fenced.add(victim);
-            killed = handles.removeAllOf(victim);
+            killed.addAll(handles.removeAllOf(victim));
         } finally {
             stateLock.unlock();
         }
-        settle(killed);
+        departures.settle(killed);
+        if (!departures.heldOf(victim).isEmpty()) {
+            throw stillMapped("memory of session " + victim);
+        }
     }
 
     void release(LocalClient client) {
@@ -380,15 +425,7 @@ public final class LocalBrick implements AutoCloseable {
         } finally {
             stateLock.unlock();
         }
-        settle(killed);
-    }
-
-    /** Returns when nobody reaches the bytes through these any more. */
-    private void settle(Collection<LocalHandle> killed) {
-        killed.forEach(LocalHandle::awaitIdle);
-        if (!killed.isEmpty()) {
-            killListeners.forEach(listener -> listener.killed(List.copyOf(killed)));
-        }
+        departures.settle(killed);
     }
 
     private void checkSession(SessionId session) throws BrickException {
@@ -403,7 +440,15 @@ public final class LocalBrick implements AutoCloseable {
     /** Kills every handle, flushes the pool, marks it as cleanly shut down and closes it. Idempotent. */
     @Override
     public void close() throws PoolException {
-        if (shut()) {
+        if (!shut()) {
+            return;
+        }
+        if (departures.anyHeld()) {
+            LOG.warn(
+                    "brick {}: another process still has blocks mapped, so the pool is not marked as cleanly shut down",
+                    id);
+            pool.abandon();
+        } else {
             pool.close();
         }
     }
@@ -432,7 +477,7 @@ public final class LocalBrick implements AutoCloseable {
         } finally {
             tableLock.unlock();
         }
-        settle(killed);
+        departures.settle(killed);
         return true;
     }
 }

@@ -16,6 +16,7 @@ final class LocalHandle implements BlockHandle {
     private final BlockId block;
     private final Access access;
     private final Pool pool;
+    private final int index;
     private final MemorySegment memory;
     private final MemorySegment shown;
     private final OperationGate gate = new OperationGate();
@@ -26,12 +27,18 @@ final class LocalHandle implements BlockHandle {
         this.block = block;
         this.access = access;
         this.pool = pool;
+        this.index = index;
         this.memory = pool.block(index);
         this.shown = access == Access.READ ? memory.asReadOnly() : memory;
     }
 
     HandleKey key() {
         return key;
+    }
+
+    /** Of the block in the pool. */
+    int index() {
+        return index;
     }
 
     LocalClient client() {

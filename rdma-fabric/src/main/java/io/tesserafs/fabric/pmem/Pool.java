@@ -36,6 +36,7 @@ public final class Pool implements AutoCloseable {
     private final Backing backing;
     private final PoolGeometry geometry;
     private final UUID currentBoot;
+    private final boolean locked;
     private final PoolHeader found;
     private final int damagedHeaderCopies;
 
@@ -49,7 +50,14 @@ public final class Pool implements AutoCloseable {
     /** Once true, some byte that should have persisted may not have; the pool is then never marked as cleanly shut down. */
     private volatile boolean flushFailed;
 
-    private Pool(PoolFile file, Found found, Arena arena, MemorySegment memory, Backing backing, UUID currentBoot) {
+    private Pool(
+            PoolFile file,
+            Found found,
+            Arena arena,
+            MemorySegment memory,
+            Backing backing,
+            UUID currentBoot,
+            boolean locked) {
         this.file = file;
         this.arena = arena;
         this.memory = memory;
@@ -59,6 +67,7 @@ public final class Pool implements AutoCloseable {
         this.header = found.header();
         this.geometry = found.header().geometry();
         this.currentBoot = currentBoot;
+        this.locked = locked;
     }
 
     /**
@@ -85,6 +94,22 @@ public final class Pool implements AutoCloseable {
      */
     public static Pool openReadOnly(Path path, boolean evenIfInUse) throws PoolException {
         return open(path, false, !evenIfInUse);
+    }
+
+    /**
+     * Opens for reading and writing blocks beside the owner, who has it open in another process of this host and gave leave to. The
+     * header and the table are the owner's alone. Neither {@link #close} nor {@link #abandon} marks anything.
+     *
+     * @param path where the owner has it; here there may be another file, or none
+     * @throws PoolException if the file at the path is not that very file and pool
+     */
+    public static Pool openBesideOwner(Path path, FileIdentity identity, UUID id) throws PoolException {
+        Pool pool = open(path, true, false);
+        if (!pool.fileIdentity().equals(identity) || !pool.id().equals(id)) {
+            pool.abandon();
+            throw new PoolException(Reason.NOT_A_POOL, path, "is not the pool " + id + " that its owner has there");
+        }
+        return pool;
     }
 
     /** What the header says; takes no lock and does not care whether the pool is open elsewhere. */
@@ -115,7 +140,7 @@ public final class Pool implements AutoCloseable {
             if (memory == null) {
                 memory = file.map(bytes, arena);
             }
-            return new Pool(file, found, arena, memory, backing, boot);
+            return new Pool(file, found, arena, memory, backing, boot, lock);
         } catch (IOException | RuntimeException e) {
             arena.close();
             file.close();
@@ -152,6 +177,10 @@ public final class Pool implements AutoCloseable {
 
     public Path path() {
         return file.path();
+    }
+
+    public FileIdentity fileIdentity() {
+        return file.identity(currentBoot);
     }
 
     public UUID id() {
@@ -200,8 +229,8 @@ public final class Pool implements AutoCloseable {
      */
     public synchronized void beginUse() throws PoolException {
         checkOpen();
-        if (memory.isReadOnly()) {
-            throw new IllegalStateException("pool " + path() + " is open for reading only");
+        if (memory.isReadOnly() || !locked) {
+            throw new IllegalStateException("pool " + path() + " is not open for its owner");
         }
         if (inUse) {
             return;

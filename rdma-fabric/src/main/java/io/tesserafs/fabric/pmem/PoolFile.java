@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Optional;
+import java.util.UUID;
 import jdk.nio.mapmode.ExtendedMapMode;
 import org.jspecify.annotations.Nullable;
 
@@ -80,6 +81,10 @@ final class PoolFile implements AutoCloseable {
 
     long bytes() {
         return status.bytes();
+    }
+
+    FileIdentity identity(UUID boot) {
+        return new FileIdentity(boot, status.deviceMajor(), status.deviceMinor(), status.inode());
     }
 
     FileSystemKind fileSystem() {

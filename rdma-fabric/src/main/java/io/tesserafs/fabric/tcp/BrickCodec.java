@@ -9,6 +9,8 @@ import io.tesserafs.fabric.brick.BrickInfo;
 import io.tesserafs.fabric.brick.BrickInfo.Persistence;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.pmem.FileIdentity;
+import io.tesserafs.fabric.shm.HostProcess;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -25,11 +27,14 @@ import java.util.UUID;
  *   1 OPEN   u64 brick, u64 session     4 ALLOC  u32 count, u32 0, count x u64 block    7 UNMAP  16 key
  *   2 CLOSE                             5 FREE   the same                               8 LIST   u64 block, u32 max
  *   3 INFO                              6 MAP    u64 block, u32 access (0 read, 1 both) 9 FENCE  u64 session
+ *   10 ATTACH      16 boot id, u64 pid namespace, u64 pid, u64 start time in ticks
+ *   11 MAP_SHARED  u64 block, u32 access
  * </pre>
  *
  * <p>An answer begins with a u32 status (0: done, else why not) and a u32 that is the number of the client after OPEN, the number of
- * ids after LIST, and else 0. After OPEN and INFO a description of the brick follows, after MAP the key (16 bytes), after LIST
- * the ids; after a failure a message, UTF-8 to the end. Description: u64 brick, 16 UUID of the pool, u64 total blocks, u64 free
+ * ids after LIST, and else 0. After OPEN and INFO a description of the brick follows, after MAP and MAP_SHARED the key (16
+ * bytes) with the block's index in the pool as the number, after ATTACH 16 boot id, u32 major, u32 minor and u64 inode of the file, after
+ * LIST the ids; after a failure a message, UTF-8 to the end. Description: u64 brick, 16 UUID of the pool, u64 total blocks, u64 free
  * blocks, u32 persistence (0 write-back, 1 msync, 2 none), u32 flags (1 survives reboot, 2 flush blocks, 4 populating pays), path and
  * kind, each a u32 length and UTF-8.
  */
@@ -43,9 +48,13 @@ final class BrickCodec {
     static final int UNMAP = 7;
     static final int LIST = 8;
     static final int FENCE = 9;
+    static final int ATTACH = 10;
+    static final int MAP_SHARED = 11;
 
     static final int HEADER_BYTES = 8;
     static final int KEY_BYTES = 16;
+    private static final int PROCESS_BYTES = 40;
+    private static final int IDENTITY_BYTES = 32;
 
     /** Of one call; 128 GiB worth of blocks, half a MiB on the wire. */
     static final int MAX_IDS = 64 << 10;
@@ -75,6 +84,14 @@ final class BrickCodec {
                 header(MAP, r.client(), 12)
                         .putLong(r.block().value())
                         .putInt(code(r.access()))
+                        .flip();
+            case BrickRequest.MapShared r ->
+                header(MAP_SHARED, r.client(), 12)
+                        .putLong(r.block().value())
+                        .putInt(code(r.access()))
+                        .flip();
+            case BrickRequest.Attach r ->
+                putProcess(header(ATTACH, r.client(), PROCESS_BYTES), r.process())
                         .flip();
             case BrickRequest.Unmap r ->
                 putKey(header(UNMAP, r.client(), KEY_BYTES), r.key()).flip();
@@ -122,6 +139,25 @@ final class BrickCodec {
         return new HandleKey(in.getLong(), in.getLong());
     }
 
+    private static ByteBuffer putProcess(ByteBuffer out, HostProcess process) {
+        return putUuid(out, process.boot())
+                .putLong(process.pidNamespace())
+                .putLong(process.pid())
+                .putLong(process.startTicks());
+    }
+
+    private static HostProcess takeProcess(ByteBuffer in) {
+        return new HostProcess(takeUuid(in), in.getLong(), in.getLong(), in.getLong());
+    }
+
+    private static ByteBuffer putUuid(ByteBuffer out, UUID uuid) {
+        return out.putLong(uuid.getMostSignificantBits()).putLong(uuid.getLeastSignificantBits());
+    }
+
+    private static UUID takeUuid(ByteBuffer in) {
+        return new UUID(in.getLong(), in.getLong());
+    }
+
     static BrickRequest decode(ByteBuffer in) throws ProtocolException {
         try {
             in.order(ByteOrder.LITTLE_ENDIAN);
@@ -137,6 +173,8 @@ final class BrickCodec {
                 case ALLOC -> new BrickRequest.Alloc(client, takeIds(in));
                 case FREE -> new BrickRequest.Free(client, takeIds(in));
                 case MAP -> new BrickRequest.Map(client, new BlockId(in.getLong()), takeAccess(in));
+                case MAP_SHARED -> new BrickRequest.MapShared(client, new BlockId(in.getLong()), takeAccess(in));
+                case ATTACH -> new BrickRequest.Attach(client, takeProcess(in));
                 case UNMAP -> new BrickRequest.Unmap(client, takeKey(in));
                 case LIST -> new BrickRequest.ListIds(client, new BlockId(in.getLong()), takeMax(in));
                 case FENCE -> new BrickRequest.Fence(client, new SessionId(in.getLong()));
@@ -201,8 +239,23 @@ final class BrickCodec {
         return answer(status(e.reason()), 0, message.remaining()).put(message).flip();
     }
 
-    static ByteBuffer mapped(HandleKey key) {
-        return putKey(answer(0, 0, KEY_BYTES), key).flip();
+    static ByteBuffer mapped(HandleKey key, int index) {
+        return putKey(answer(0, index, KEY_BYTES), key).flip();
+    }
+
+    static ByteBuffer attached(FileIdentity file) {
+        return putUuid(answer(0, 0, IDENTITY_BYTES), file.boot())
+                .putInt(file.deviceMajor())
+                .putInt(file.deviceMinor())
+                .putLong(file.inode())
+                .flip();
+    }
+
+    static FileIdentity takeAttached(ByteBuffer in) throws ProtocolException {
+        if (in.remaining() != IDENTITY_BYTES) {
+            throw new ProtocolException("the identity of a file in " + in.remaining() + " bytes");
+        }
+        return new FileIdentity(takeUuid(in), in.getInt(), in.getInt(), in.getLong());
     }
 
     static ByteBuffer listed(long... ids) {
@@ -274,7 +327,7 @@ final class BrickCodec {
     static BrickInfo takeDescription(ByteBuffer in) throws ProtocolException {
         try {
             BrickId brick = takeBrick(in);
-            UUID pool = new UUID(in.getLong(), in.getLong());
+            UUID pool = takeUuid(in);
             long total = in.getLong();
             long free = in.getLong();
             int code = in.getInt();
@@ -325,6 +378,7 @@ final class BrickCodec {
             case CORRUPT -> 8;
             case IO -> 9;
             case UNREACHABLE -> 10;
+            case STILL_MAPPED -> 11;
         };
     }
 
@@ -340,6 +394,7 @@ final class BrickCodec {
             case 8 -> Reason.CORRUPT;
             case 9 -> Reason.IO;
             case 10 -> Reason.UNREACHABLE;
+            case 11 -> Reason.STILL_MAPPED;
             default -> throw new ProtocolException("unknown failure of a brick, " + status);
         };
     }

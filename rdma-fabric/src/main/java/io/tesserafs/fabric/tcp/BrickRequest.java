@@ -5,6 +5,7 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.shm.HostProcess;
 import java.util.List;
 
 /** The calls of a brick as they travel. But for OPEN each names the client that OPEN returned, which is known to one connection only. */
@@ -20,6 +21,12 @@ sealed interface BrickRequest {
     record Free(int client, List<BlockId> ids) implements BrickRequest {}
 
     record Map(int client, BlockId block, Access access) implements BrickRequest {}
+
+    /** Asks where the pool's file is, to map it; {@code process} is who will. */
+    record Attach(int client, HostProcess process) implements BrickRequest {}
+
+    /** As MAP, by a client that has the pool mapped. */
+    record MapShared(int client, BlockId block, Access access) implements BrickRequest {}
 
     record Unmap(int client, HandleKey key) implements BrickRequest {}
 

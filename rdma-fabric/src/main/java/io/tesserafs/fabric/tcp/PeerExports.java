@@ -9,14 +9,18 @@ import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
+import io.tesserafs.fabric.shm.HostProcess;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,12 +43,22 @@ final class PeerExports {
     private final ConcurrentMap<HandleKey, Export> handles = new ConcurrentHashMap<>();
     private final ConcurrentLinkedQueue<HandleKey> killed = new ConcurrentLinkedQueue<>();
     private final ReentrantLock announcing = new ReentrantLock();
+    private final AtomicBoolean ending = new AtomicBoolean();
     private volatile boolean ended;
 
-    private record Export(BlockHandle handle, BrickClient client) {}
+    private final ConcurrentMap<Integer, HostProcess> attached = new ConcurrentHashMap<>();
+    private final Releases releases;
+    private final Set<HostProcess> returned = ConcurrentHashMap.newKeySet();
 
-    PeerExports(Connection connection) {
+    /** @param holder who has the block's memory mapped; null if nobody outside this process */
+    private record Export(
+            BlockHandle handle,
+            BrickClient client,
+            @Nullable HostProcess holder) {}
+
+    PeerExports(Connection connection, Releases releases) {
         this.connection = connection;
+        this.releases = releases;
     }
 
     int open(LocalBrick brick, SessionId session) throws BrickException {
@@ -70,19 +84,33 @@ final class PeerExports {
 
     void close(int number) {
         BrickClient client = clients.remove(number);
+        attached.remove(number);
         if (client != null) {
             handles.values().removeIf(e -> e.client.equals(client));
             client.close();
         }
     }
 
-    HandleKey add(BrickClient client, BlockHandle handle) throws BrickException {
+    /** From now on the client may have handles whose memory it uses by itself. */
+    void attach(int number, HostProcess process) {
+        attached.put(number, process);
+    }
+
+    HostProcess holder(int number) throws ProtocolException {
+        HostProcess process = attached.get(number);
+        if (process == null) {
+            throw new ProtocolException("client " + number + " has not attached to the pool");
+        }
+        return process;
+    }
+
+    HandleKey add(BrickClient client, BlockHandle handle, @Nullable HostProcess holder) throws BrickException {
         if (handles.size() >= MAX_HANDLES) {
             client.unmap(handle);
             throw new BrickException(Reason.NO_SPACE, "more than " + MAX_HANDLES + " handles of one peer");
         }
         HandleKey key = LocalBrick.key(handle);
-        handles.put(key, new Export(handle, client));
+        handles.put(key, new Export(handle, client, holder));
         if (!handle.alive()) {
             handles.remove(key); // by a call that did not find it here yet
             throw new BrickException(Reason.DEAD_HANDLE, handle + " died while it was made");
@@ -106,17 +134,35 @@ final class PeerExports {
         return export.handle;
     }
 
-    /** Notes that the peer is to be told. Returns false if none of them is its. */
+    /** Notes that the peer is to be told, and what it has to answer. Returns false if none of them is its. */
     boolean killed(Collection<BlockHandle> dead) {
         boolean any = false;
         for (BlockHandle handle : dead) {
             HandleKey key = LocalBrick.key(handle);
-            if (handles.remove(key) != null) {
+            Export export = handles.remove(key);
+            if (export != null) {
+                if (export.holder != null) {
+                    expect(key, export.holder);
+                }
                 killed.add(key);
                 any = true;
             }
         }
         return any;
+    }
+
+    private void expect(HandleKey key, HostProcess holder) {
+        releases.expect(key, holder, connection);
+        if (returned.contains(holder)) {
+            releases.returned(holder); // before its handles here were all killed
+        }
+    }
+
+    /** The process came back on another connection; if this one has ended, it holds nothing by it. */
+    void returned(HostProcess holder) {
+        if (!connection.isOpen()) {
+            returned.add(holder);
+        }
     }
 
     /** Tells the peer of what was killed; when it returns, all that was noted before has been sent. May block while the peer does not read. */
@@ -129,13 +175,13 @@ final class PeerExports {
             List<HandleKey> keys = new ArrayList<>();
             for (HandleKey key = killed.poll(); key != null; key = killed.poll()) {
                 keys.add(key);
-                if (keys.size() == KillNotice.MAX_KEYS) {
-                    connection.send(TcpBricks.SERVICE, KillNotice.encode(keys));
+                if (keys.size() == HandleNotice.MAX_KEYS) {
+                    send(keys);
                     keys.clear();
                 }
             }
             if (!keys.isEmpty()) {
-                connection.send(TcpBricks.SERVICE, KillNotice.encode(keys));
+                send(keys);
             }
         } catch (PeerException e) {
             LOG.debug("{}: its handles died with it", connection, e);
@@ -144,17 +190,22 @@ final class PeerExports {
         }
     }
 
+    private void send(List<HandleKey> keys) throws PeerException {
+        connection.send(TcpBricks.SERVICE, new HandleNotice(HandleNotice.Kind.KILLED, keys).encode());
+    }
+
     void warn(String operation, BrickException e) {
         LOG.warn("{} for {} failed: {}", operation, connection, e.getMessage());
     }
 
-    /** The peer holds nothing any more. The handles die on another thread: some may be in the middle of a flush. */
-    void end() {
+    /** The peer holds nothing any more. The handles die on another thread: some may be in the middle of a flush. Idempotent. */
+    void end(Runnable afterwards) {
         ended = true;
-        Thread.startVirtualThread(() -> {
-            handles.clear();
-            clients.values().forEach(BrickClient::close);
-            clients.clear();
-        });
+        if (ending.compareAndSet(false, true)) {
+            Thread.startVirtualThread(() -> {
+                clients.values().forEach(BrickClient::close);
+                afterwards.run();
+            });
+        }
     }
 }

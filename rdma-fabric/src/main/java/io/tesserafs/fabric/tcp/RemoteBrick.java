@@ -10,10 +10,19 @@ import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.pmem.FileIdentity;
+import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.shm.HostProcess;
+import io.tesserafs.fabric.shm.SharedBlock;
+import io.tesserafs.fabric.shm.SharedPools;
 import io.tesserafs.fabric.tcp.RemotePeer.Answer;
+import java.io.IOException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,6 +40,9 @@ final class RemoteBrick implements BrickClient {
     private final AtomicBoolean closed = new AtomicBoolean();
 
     private volatile BrickInfo info;
+
+    /** The brick's pool, mapped here; null if bytes travel by lanes. Set before anyone else has this. */
+    private @Nullable Pool shared;
 
     private RemoteBrick(RemotePeer peer, SessionId session, int number, BrickInfo info) {
         this.peer = peer;
@@ -50,6 +62,20 @@ final class RemoteBrick implements BrickClient {
             return new RemoteBrick(peer, session, answer.number(), info);
         } catch (ProtocolException e) {
             throw peer.unreachable(e);
+        }
+    }
+
+    /** Maps the brick's pool if it is on this host and within reach. If not, nothing is lost but speed. */
+    void attach(SharedPools pools) {
+        try {
+            Answer answer = peer.call(new BrickRequest.Attach(number, HostProcess.current()));
+            FileIdentity file = BrickCodec.takeAttached(answer.rest());
+            Pool pool = pools.map(Path.of(info.path()), file, info.pool());
+            if (pool.blocks() == info.totalBlocks()) {
+                shared = pool;
+            }
+        } catch (IOException | InvalidPathException e) {
+            LOG.debug("{} on {} is not mapped: {}", brick, peer, e.getMessage());
         }
     }
 
@@ -99,10 +125,14 @@ final class RemoteBrick implements BrickClient {
     public BlockHandle map(BlockId id, Access access) throws BrickException {
         peer.mapping();
         RemoteHandle handle = null;
+        Pool pool = shared;
         try {
-            Answer answer = peer.call(new BrickRequest.Map(number, id, access));
+            Answer answer = peer.call(
+                    pool == null
+                            ? new BrickRequest.Map(number, id, access)
+                            : new BrickRequest.MapShared(number, id, access));
             HandleKey key = BrickCodec.takeMapped(answer.rest());
-            handle = new RemoteHandle(peer, this, key, id, access);
+            handle = new RemoteHandle(peer, this, key, id, access, view(pool, answer.number(), access));
         } catch (ProtocolException e) {
             throw peer.unreachable(e);
         } finally {
@@ -111,9 +141,24 @@ final class RemoteBrick implements BrickClient {
             }
         }
         if (!peer.mapped(handle)) {
+            handle.kill(Reason.DEAD_HANDLE);
+            if (handle.isShared()) {
+                handle.letGo();
+                peer.sayLetGo(List.of(handle.key()));
+            }
             throw new BrickException(Reason.DEAD_HANDLE, handle + " died while it was made");
         }
         return handle;
+    }
+
+    private static @Nullable SharedBlock view(@Nullable Pool pool, int index, Access access) throws ProtocolException {
+        if (pool == null) {
+            return null;
+        }
+        if (index < 0 || index >= pool.blocks()) {
+            throw new ProtocolException("block " + index + " of a pool of " + pool.blocks());
+        }
+        return new SharedBlock(pool, index, access);
     }
 
     @Override
@@ -123,6 +168,9 @@ final class RemoteBrick implements BrickClient {
         }
         peer.forget(remote);
         if (remote.kill(Reason.DEAD_HANDLE)) {
+            if (remote.isShared()) {
+                remote.letGo();
+            }
             tell(new BrickRequest.Unmap(number, remote.key()));
         }
         remote.awaitIdle();
@@ -178,7 +226,11 @@ final class RemoteBrick implements BrickClient {
     public void close() {
         if (closed.compareAndSet(false, true)) {
             List<RemoteHandle> all = peer.forgetAllOf(this);
-            all.forEach(handle -> handle.kill(Reason.DEAD_HANDLE));
+            for (RemoteHandle handle : all) {
+                if (handle.kill(Reason.DEAD_HANDLE) && handle.isShared()) {
+                    handle.letGo();
+                }
+            }
             tell(new BrickRequest.Close(number));
             all.forEach(RemoteHandle::awaitIdle);
         }

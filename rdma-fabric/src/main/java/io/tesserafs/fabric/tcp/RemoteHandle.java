@@ -9,6 +9,8 @@ import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.OperationGate;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.shm.SharedBlock;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -20,15 +22,25 @@ final class RemoteHandle implements BlockHandle {
     private final HandleKey key;
     private final BlockId block;
     private final Access access;
+    /** The block's memory, if it is mapped here. */
+    private final @Nullable SharedBlock shared;
+
     private final OperationGate gate = new OperationGate();
     private final AtomicReference<@Nullable Reason> cause = new AtomicReference<>();
 
-    RemoteHandle(RemotePeer peer, RemoteBrick client, HandleKey key, BlockId block, Access access) {
+    RemoteHandle(
+            RemotePeer peer,
+            RemoteBrick client,
+            HandleKey key,
+            BlockId block,
+            Access access,
+            @Nullable SharedBlock shared) {
         this.peer = peer;
         this.client = client;
         this.key = key;
         this.block = block;
         this.access = access;
+        this.shared = shared;
     }
 
     HandleKey key() {
@@ -61,12 +73,21 @@ final class RemoteHandle implements BlockHandle {
 
     @Override
     public @Nullable MemorySegment memory() {
-        return null;
+        return shared == null ? null : shared.memory();
+    }
+
+    boolean isShared() {
+        return shared != null;
     }
 
     @Override
     public void read(long offset, MemorySegment target, long targetOffset, long length) throws BrickException {
         SessionId session = client.session();
+        SharedBlock here = shared;
+        if (here != null) {
+            runHere(offset, length, () -> MemorySegment.copy(here.memory(), offset, target, targetOffset, length));
+            return;
+        }
         run(offset, length, lane -> lane.read(key, session, offset, target.asSlice(targetOffset, length)));
     }
 
@@ -76,12 +97,22 @@ final class RemoteHandle implements BlockHandle {
             throw new BrickException(Reason.ACCESS, "write through a handle for reading, " + this);
         }
         SessionId session = client.session();
+        SharedBlock here = shared;
+        if (here != null) {
+            runHere(offset, length, () -> MemorySegment.copy(source, sourceOffset, here.memory(), offset, length));
+            return;
+        }
         run(offset, length, lane -> lane.write(key, session, offset, source.asSlice(sourceOffset, length)));
     }
 
     @Override
     public void flush(long offset, long length) throws BrickException {
         SessionId session = client.session();
+        SharedBlock here = shared;
+        if (here != null) {
+            runHere(offset, length, () -> here.flush(offset, length));
+            return;
+        }
         run(offset, length, lane -> lane.flush(key, session, offset, length));
     }
 
@@ -91,15 +122,40 @@ final class RemoteHandle implements BlockHandle {
         }
         int status;
         try {
-            if (offset < 0 || length < 0 || offset > BlockId.BLOCK_BYTES - length) {
-                throw new BrickException(Reason.OUT_OF_BOUNDS, this + ": offset " + offset + ", length " + length);
-            }
+            checkBounds(offset, length);
             status = peer.run(operation);
         } finally {
             gate.exit();
         }
         if (status != 0) {
             throw failure(status);
+        }
+    }
+
+    /** A step that needs nobody else. */
+    private interface Step {
+        void run() throws IOException;
+    }
+
+    private void runHere(long offset, long length, Step step) throws BrickException {
+        if (!gate.enter()) {
+            throw dead();
+        }
+        try {
+            checkBounds(offset, length);
+            step.run();
+        } catch (BrickException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new BrickException(Reason.IO, this + ": " + e.getMessage(), e);
+        } finally {
+            gate.exit();
+        }
+    }
+
+    private void checkBounds(long offset, long length) throws BrickException {
+        if (offset < 0 || length < 0 || offset > BlockId.BLOCK_BYTES - length) {
+            throw new BrickException(Reason.OUT_OF_BOUNDS, this + ": offset " + offset + ", length " + length);
         }
     }
 
@@ -129,6 +185,15 @@ final class RemoteHandle implements BlockHandle {
 
     void awaitIdle() {
         gate.awaitIdle();
+    }
+
+    /** Of shared memory, once, by who killed the handle: when it returns, nobody in this process reaches the block by it any more. */
+    void letGo() {
+        gate.awaitIdle();
+        SharedBlock here = shared;
+        if (here != null) {
+            here.letGo();
+        }
     }
 
     @Override

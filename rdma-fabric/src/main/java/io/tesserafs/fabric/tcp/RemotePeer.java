@@ -6,20 +6,26 @@ import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.peer.PeerException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What this daemon holds of a peer's bricks by one connection; all of it dies with that. Thread-safe. */
 final class RemotePeer {
+    private static final Logger LOG = LoggerFactory.getLogger(RemotePeer.class);
+
     /** Longer than a device takes to flush a table; if the peer is dead, the connection ends long before. */
     private static final long CALL_TIMEOUT_MS = 60_000;
 
     private final TcpConnection connection;
     private final LanePool lanes;
+    private final Departing departing;
 
     /** Guarded by this, as is the rest. */
     private final Map<HandleKey, RemoteHandle> handles = new HashMap<>();
@@ -30,8 +36,9 @@ final class RemotePeer {
 
     private boolean ended;
 
-    RemotePeer(TcpTransport transport, TcpConnection connection) {
+    RemotePeer(TcpTransport transport, TcpConnection connection, Departing departing) {
         this.connection = connection;
+        this.departing = departing;
         this.lanes = new LanePool(transport, connection);
     }
 
@@ -97,20 +104,40 @@ final class RemotePeer {
     }
 
     synchronized void killed(Collection<HandleKey> keys) {
+        List<RemoteHandle> dead = new ArrayList<>();
+        List<HandleKey> toAnswer = new ArrayList<>();
         for (HandleKey key : keys) {
             RemoteHandle handle = handles.remove(key);
-            if (handle != null) {
-                handle.kill(Reason.DEAD_HANDLE);
-            } else if (mapsUnderWay > 0) {
+            if (handle != null && handle.kill(Reason.DEAD_HANDLE) && handle.isShared()) {
+                dead.add(handle);
+                toAnswer.add(key);
+            } else if (handle == null && mapsUnderWay > 0) {
                 killedEarly.add(key);
             }
         }
+        departing.letGo(dead, () -> sayLetGo(toAnswer));
     }
 
+    /** At most as many as one notice has. */
+    void sayLetGo(List<HandleKey> keys) {
+        try {
+            connection.send(TcpBricks.SERVICE, new HandleNotice(HandleNotice.Kind.LET_GO, keys).encode());
+        } catch (PeerException e) {
+            LOG.debug("{}: all was let go of with it", connection, e);
+        }
+    }
+
+    /** Idempotent. Does not wait; what is mapped is let go of soon. */
     synchronized void end() {
         ended = true;
-        handles.values().forEach(handle -> handle.kill(Reason.UNREACHABLE));
+        List<RemoteHandle> dead = new ArrayList<>();
+        for (RemoteHandle handle : handles.values()) {
+            if (handle.kill(Reason.UNREACHABLE) && handle.isShared()) {
+                dead.add(handle);
+            }
+        }
         handles.clear();
+        departing.letGo(dead, () -> {});
     }
 
     @Override

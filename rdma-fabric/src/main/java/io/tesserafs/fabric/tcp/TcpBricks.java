@@ -6,13 +6,16 @@ import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
-import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.KillListener;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.peer.Service;
+import io.tesserafs.fabric.pmem.FileIdentity;
+import io.tesserafs.fabric.shm.HostProcess;
+import io.tesserafs.fabric.shm.SharedPools;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -36,13 +39,20 @@ public final class TcpBricks implements AutoCloseable {
     /** ALLOC and FREE wait for a device, which would hold up a carrier of virtual threads; as many as can be of use at one disk. */
     private static final int FLUSHING_THREADS = 8;
 
+    /** A process that runs answers within a millisecond; who waits for one that does not has others waiting. */
+    private static final long RELEASE_WAIT_MS = 2000;
+
     private static final long IDLE_THREAD_MS = 10_000;
 
     private final TcpTransport transport;
     private final ConcurrentMap<BrickId, LocalBrick> bricks = new ConcurrentHashMap<>();
     private final ConcurrentMap<Connection, PeerExports> exports = new ConcurrentHashMap<>();
     private final ConcurrentMap<Connection, RemotePeer> remotes = new ConcurrentHashMap<>();
-    private final KillListener killListener = this::announceKilled;
+    private final KillListener killListener = this::killed;
+    private final Releases releases;
+    private final SharedPools sharedPools = new SharedPools();
+    private final Departing departing = new Departing();
+    private final boolean sharesMemory;
     private final ThreadPoolExecutor flushing = new ThreadPoolExecutor(
             FLUSHING_THREADS,
             FLUSHING_THREADS,
@@ -51,8 +61,20 @@ public final class TcpBricks implements AutoCloseable {
             new LinkedBlockingQueue<>(), // bounded by the calls that peers may have under way
             Thread.ofPlatform().daemon().name("tessera-brick-call-", 0).factory());
 
+    /** Peers of the same host map each other's pools where they can. */
     public TcpBricks(TcpTransport transport) {
+        this(transport, true, RELEASE_WAIT_MS);
+    }
+
+    /** Maps no pools, so that all bytes travel over sockets. */
+    public static TcpBricks withoutSharedMemory(TcpTransport transport) {
+        return new TcpBricks(transport, false, RELEASE_WAIT_MS);
+    }
+
+    TcpBricks(TcpTransport transport, boolean sharesMemory, long releaseWaitMs) {
         this.transport = transport;
+        this.sharesMemory = sharesMemory;
+        this.releases = new Releases(releaseWaitMs);
         flushing.allowCoreThreadTimeOut(true);
         transport.serve(SERVICE, new BrickService());
         transport.serveLanes((owner, wire) -> new LaneServer(exportsTo(owner), wire).run());
@@ -77,17 +99,32 @@ public final class TcpBricks implements AutoCloseable {
      * @throws BrickException UNREACHABLE if the peer does not answer or has no such brick, FENCED if the brick refuses the session
      */
     public BrickClient connect(Connection connection, BrickId brick, SessionId session) throws BrickException {
-        RemotePeer peer =
-                remotes.computeIfAbsent(connection, c -> new RemotePeer(transport, (TcpConnection) connection));
+        RemotePeer peer = remotes.computeIfAbsent(
+                connection, c -> new RemotePeer(transport, (TcpConnection) connection, departing));
         if (!connection.isOpen()) {
             remotes.remove(connection, peer); // its end may have been noticed before it was entered
             peer.end();
         }
-        return RemoteBrick.open(peer, brick, session);
+        RemoteBrick client = RemoteBrick.open(peer, brick, session);
+        if (sharesMemory) {
+            letGoOfTheLost();
+            client.attach(sharedPools);
+        }
+        return client;
+    }
+
+    /** To attach is to say that nothing is held by connections that ended. */
+    private void letGoOfTheLost() {
+        remotes.forEach((connection, peer) -> {
+            if (!connection.isOpen()) {
+                peer.end();
+            }
+        });
+        departing.awaitDone();
     }
 
     private PeerExports exportsTo(Connection connection) {
-        PeerExports peer = exports.computeIfAbsent(connection, PeerExports::new);
+        PeerExports peer = exports.computeIfAbsent(connection, c -> new PeerExports(c, releases));
         if (!connection.isOpen()) {
             forget(connection);
         }
@@ -95,19 +132,20 @@ public final class TcpBricks implements AutoCloseable {
     }
 
     private void forget(Connection connection) {
-        PeerExports peer = exports.remove(connection);
+        PeerExports peer = exports.get(connection);
         if (peer != null) {
-            peer.end();
+            peer.end(() -> exports.remove(connection, peer));
         }
     }
 
-    /** Not waited for: peers are told; that they obey is seen to with every operation. */
-    private void announceKilled(List<BlockHandle> dead) {
+    /** Peers are told. That they obey is seen to with every operation; only for who has the memory mapped it has to be waited. */
+    private List<BlockHandle> killed(List<BlockHandle> dead) {
         for (PeerExports peer : exports.values()) {
             if (peer.killed(dead)) {
                 Thread.startVirtualThread(peer::announce);
             }
         }
+        return releases.await(dead);
     }
 
     private final class BrickService implements Service {
@@ -127,11 +165,16 @@ public final class TcpBricks implements AutoCloseable {
 
         @Override
         public void notified(Connection from, ByteBuffer message) {
-            RemotePeer peer = remotes.get(from);
             try {
-                List<HandleKey> keys = KillNotice.decode(message);
-                if (peer != null) {
-                    peer.killed(keys);
+                HandleNotice notice = HandleNotice.decode(message);
+                switch (notice.kind()) {
+                    case KILLED -> {
+                        RemotePeer peer = remotes.get(from);
+                        if (peer != null) {
+                            peer.killed(notice.keys());
+                        }
+                    }
+                    case LET_GO -> releases.letGo(from, notice.keys());
                 }
             } catch (ProtocolException e) {
                 throw new IllegalArgumentException(e.getMessage(), e);
@@ -177,7 +220,17 @@ public final class TcpBricks implements AutoCloseable {
             }
             case BrickRequest.Map r -> {
                 BrickClient client = peer.client(r.client());
-                return BrickCodec.mapped(peer.add(client, client.map(r.block(), r.access())));
+                BlockHandle handle = client.map(r.block(), r.access());
+                return BrickCodec.mapped(peer.add(client, handle, null), LocalBrick.index(handle));
+            }
+            case BrickRequest.MapShared r -> {
+                BrickClient client = peer.client(r.client());
+                HostProcess holder = peer.holder(r.client());
+                BlockHandle handle = client.map(r.block(), r.access());
+                return BrickCodec.mapped(peer.add(client, handle, holder), LocalBrick.index(handle));
+            }
+            case BrickRequest.Attach r -> {
+                return BrickCodec.attached(attach(peer, r));
             }
             case BrickRequest.Unmap r -> peer.unmap(peer.client(r.client()), r.key());
             case BrickRequest.ListIds r -> {
@@ -187,6 +240,17 @@ public final class TcpBricks implements AutoCloseable {
             case BrickRequest.Fence r -> peer.client(r.client()).fence(r.victim());
         }
         return BrickCodec.done();
+    }
+
+    private FileIdentity attach(PeerExports peer, BrickRequest.Attach request) throws IOException {
+        LocalBrick brick = bricks.get(peer.client(request.client()).brick());
+        if (brick == null || !request.process().isObservable()) {
+            throw new BrickException(Reason.ACCESS, request.process() + " cannot be seen from the brick's process");
+        }
+        exports.values().forEach(other -> other.returned(request.process()));
+        releases.returned(request.process());
+        peer.attach(request.client(), request.process());
+        return brick.pool().fileIdentity();
     }
 
     private void flushing(Callable<?> call) throws Exception {
@@ -202,5 +266,7 @@ public final class TcpBricks implements AutoCloseable {
     public void close() {
         exports.keySet().forEach(this::forget);
         flushing.shutdown();
+        letGoOfTheLost();
+        sharedPools.close();
     }
 }

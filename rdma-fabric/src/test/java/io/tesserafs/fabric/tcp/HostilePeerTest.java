@@ -311,7 +311,8 @@ class HostilePeerTest {
             ByteBuffer request = BrickCodec.encode(requests.get(i % requests.size()));
             tolerate(() -> BrickCodec.decode(mutate(random, request)));
             tolerate(() -> BrickCodec.decode(garbage(random, random.nextInt(64), false)));
-            tolerate(() -> KillNotice.decode(mutate(random, KillNotice.encode(List.of(new HandleKey(1, 2))))));
+            tolerate(() -> HandleNotice.decode(mutate(
+                    random, new HandleNotice(HandleNotice.Kind.LET_GO, List.of(new HandleKey(1, 2))).encode())));
             tolerate(() -> {
                 ByteBuffer answer = mutate(random, described);
                 answer.order(ByteOrder.LITTLE_ENDIAN);

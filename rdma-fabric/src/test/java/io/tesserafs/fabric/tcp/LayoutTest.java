@@ -12,12 +12,15 @@ import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.PeerException.Reason;
 import io.tesserafs.fabric.peer.PeerId;
+import io.tesserafs.fabric.pmem.FileIdentity;
+import io.tesserafs.fabric.shm.HostProcess;
 import io.tesserafs.fabric.tcp.GreetingLayout.Greeting;
 import io.tesserafs.fabric.tcp.GreetingLayout.Purpose;
 import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -133,16 +136,32 @@ class LayoutTest {
                 "0800000009000000" + id + "0a000000",
                 new BrickRequest.Fence(9, new SessionId(6)),
                 "0900000009000000" + "0600000000000000");
-        for (Map.Entry<BrickRequest, String> entry : golden.entrySet()) {
+        Map<BrickRequest, String> sharing = Map.of(
+                new BrickRequest.Attach(9, new HostProcess(new UUID(1, 2), 3, 4, 5)),
+                "0a00000009000000" + "0100000000000000" + "0200000000000000" + "0300000000000000" + "0400000000000000"
+                        + "0500000000000000",
+                new BrickRequest.MapShared(9, block, Access.READ),
+                "0b00000009000000" + id + "00000000");
+        Map<BrickRequest, String> all = new HashMap<>(golden);
+        all.putAll(sharing);
+        for (Map.Entry<BrickRequest, String> entry : all.entrySet()) {
             ByteBuffer encoded = BrickCodec.encode(entry.getKey());
             assertThat(hex(encoded)).isEqualTo(entry.getValue());
             assertThat(BrickCodec.decode(encoded)).isEqualTo(entry.getKey());
         }
-        assertThat(hex(BrickCodec.mapped(key))).isEqualTo("0000000000000000" + wireKey);
+        assertThat(hex(BrickCodec.mapped(key, 8))).isEqualTo("0000000008000000" + wireKey);
+        FileIdentity file = new FileIdentity(new UUID(1, 2), 3, 4, 5);
+        ByteBuffer attached = BrickCodec.attached(file);
+        assertThat(hex(attached))
+                .isEqualTo("0000000000000000" + "0100000000000000" + "0200000000000000" + "03000000" + "04000000"
+                        + "0500000000000000");
+        assertThat(BrickCodec.takeAnswer(attached)).isZero();
+        assertThat(BrickCodec.takeAttached(attached)).isEqualTo(file);
         assertThat(hex(BrickCodec.listed(1))).isEqualTo("0000000001000000" + "0100000000000000");
         assertThat(hex(BrickCodec.failed(new BrickException(BrickException.Reason.FENCED, "no"))))
                 .isEqualTo("0700000000000000" + "6e6f");
-        assertThat(hex(KillNotice.encode(List.of(key)))).isEqualTo("0100000001000000" + wireKey);
+        assertThat(hex(new HandleNotice(HandleNotice.Kind.KILLED, List.of(key)).encode()))
+                .isEqualTo("0100000001000000" + wireKey);
     }
 
     @Test

@@ -8,7 +8,7 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /** What the peer takes of our calls at a time, and how much of that is used. Thread-safe. */
 final class CallCredits {
-    private final ReentrantLock lock = new ReentrantLock(true);
+    private final ReentrantLock lock = new ReentrantLock();
     private final Condition freed = lock.newCondition();
 
     /** Guarded by lock, as are the next two. */

@@ -14,7 +14,7 @@ final class FrameWriter {
     private static final int MAX_WRITE_BYTES = 128 << 10;
 
     private final Wire wire;
-    private final ReentrantLock lock = new ReentrantLock(true);
+    private final ReentrantLock lock = new ReentrantLock();
 
     /** Guarded by lock. */
     private final ByteBuffer small =

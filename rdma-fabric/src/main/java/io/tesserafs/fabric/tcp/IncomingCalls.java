@@ -7,24 +7,32 @@ import io.tesserafs.fabric.peer.Service;
 import io.tesserafs.fabric.tcp.FrameLayout.Header;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Calls of the peer, each on a virtual thread of its own from arrival to answer. */
+/**
+ * Calls of the peer, each on a thread of its own from arrival to answer. Those are platform threads: services touch mapped files and
+ * flush them, and a few virtual threads that wait for a disk in that way hold up all others.
+ */
 final class IncomingCalls {
     private static final Logger LOG = LoggerFactory.getLogger(IncomingCalls.class);
 
     private final TcpConnection connection;
     private final Services services;
     private final CallLimits limits;
+    private final Executor executor;
     private final AtomicInteger calls = new AtomicInteger();
     private final AtomicInteger units = new AtomicInteger();
 
-    IncomingCalls(TcpConnection connection, Services services, CallLimits limits) {
+    IncomingCalls(TcpConnection connection, Services services, CallLimits limits, Executor executor) {
         this.connection = connection;
         this.services = services;
         this.limits = limits;
+        this.executor = executor;
     }
 
     /** On the reading thread. */
@@ -34,7 +42,11 @@ final class IncomingCalls {
             throw new ProtocolException("makes more calls at a time than it was allowed");
         }
         ByteBuffer request = reader.body(header);
-        Thread.startVirtualThread(() -> run(header, request, wanted));
+        try {
+            executor.execute(() -> run(header, request, wanted));
+        } catch (RejectedExecutionException e) {
+            throw new ClosedChannelException(); // the transport is being closed
+        }
     }
 
     private void run(Header header, ByteBuffer request, int taken) {

@@ -18,13 +18,8 @@ import io.tesserafs.fabric.shm.SharedPools;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Bricks over TCP, both ways: exports this daemon's to its peers, and reaches theirs. Calls travel on the connection, one-sided
@@ -36,13 +31,8 @@ public final class TcpBricks implements AutoCloseable {
     /** The number on the transport. */
     public static final int SERVICE = 1;
 
-    /** ALLOC and FREE wait for a device, which would hold up a carrier of virtual threads; as many as can be of use at one disk. */
-    private static final int FLUSHING_THREADS = 8;
-
     /** A process that runs answers within a millisecond; who waits for one that does not has others waiting. */
     private static final long RELEASE_WAIT_MS = 2000;
-
-    private static final long IDLE_THREAD_MS = 10_000;
 
     private final TcpTransport transport;
     private final ConcurrentMap<BrickId, LocalBrick> bricks = new ConcurrentHashMap<>();
@@ -53,13 +43,6 @@ public final class TcpBricks implements AutoCloseable {
     private final SharedPools sharedPools = new SharedPools();
     private final Departing departing = new Departing();
     private final boolean sharesMemory;
-    private final ThreadPoolExecutor flushing = new ThreadPoolExecutor(
-            FLUSHING_THREADS,
-            FLUSHING_THREADS,
-            IDLE_THREAD_MS,
-            TimeUnit.MILLISECONDS,
-            new LinkedBlockingQueue<>(), // bounded by the calls that peers may have under way
-            Thread.ofPlatform().daemon().name("tessera-brick-call-", 0).factory());
 
     /** Peers of the same host map each other's pools where they can. */
     public TcpBricks(TcpTransport transport) {
@@ -75,7 +58,6 @@ public final class TcpBricks implements AutoCloseable {
         this.transport = transport;
         this.sharesMemory = sharesMemory;
         this.releases = new Releases(releaseWaitMs);
-        flushing.allowCoreThreadTimeOut(true);
         transport.serve(SERVICE, new BrickService());
         transport.serveLanes((owner, wire) -> new LaneServer(exportsTo(owner), wire).run());
     }
@@ -191,7 +173,7 @@ public final class TcpBricks implements AutoCloseable {
         }
     }
 
-    private ByteBuffer carryOut(PeerExports peer, BrickRequest request) throws Exception {
+    private ByteBuffer carryOut(PeerExports peer, BrickRequest request) throws IOException {
         switch (request) {
             case BrickRequest.Open r -> {
                 LocalBrick brick = bricks.get(r.brick());
@@ -204,20 +186,8 @@ public final class TcpBricks implements AutoCloseable {
             case BrickRequest.Describe r -> {
                 return BrickCodec.described(r.client(), peer.client(r.client()).info());
             }
-            case BrickRequest.Alloc r -> {
-                BrickClient client = peer.client(r.client());
-                flushing(() -> {
-                    client.alloc(r.ids().toArray(BlockId[]::new));
-                    return null;
-                });
-            }
-            case BrickRequest.Free r -> {
-                BrickClient client = peer.client(r.client());
-                flushing(() -> {
-                    client.free(r.ids().toArray(BlockId[]::new));
-                    return null;
-                });
-            }
+            case BrickRequest.Alloc r -> peer.client(r.client()).alloc(r.ids().toArray(BlockId[]::new));
+            case BrickRequest.Free r -> peer.client(r.client()).free(r.ids().toArray(BlockId[]::new));
             case BrickRequest.Map r -> {
                 BrickClient client = peer.client(r.client());
                 BlockHandle handle = client.map(r.block(), r.access());
@@ -253,19 +223,10 @@ public final class TcpBricks implements AutoCloseable {
         return brick.pool().fileIdentity();
     }
 
-    private void flushing(Callable<?> call) throws Exception {
-        try {
-            flushing.submit(call).get();
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof Exception cause ? cause : e;
-        }
-    }
-
     /** After the transport. */
     @Override
     public void close() {
         exports.keySet().forEach(this::forget);
-        flushing.shutdown();
         letGoOfTheLost();
         sharedPools.close();
     }

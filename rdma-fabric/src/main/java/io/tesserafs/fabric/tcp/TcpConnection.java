@@ -14,8 +14,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,7 +27,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Threads: one reads, for as long as the connection lives; it hands calls to a virtual thread each, answers to who waits, and
  * runs notifications itself. It never writes, nor waits for anything but the socket: if the readers of both ends waited for room to
- * write, neither would ever make some. Everybody else writes, whole frames under a lock.
+ * write, neither would ever make some. Everybody else writes, whole frames under a lock. A second thread writes signs of life and
+ * nothing else, so that they depend on nobody's pools.
  */
 final class TcpConnection implements Connection {
     private static final Logger LOG = LoggerFactory.getLogger(TcpConnection.class);
@@ -45,8 +48,9 @@ final class TcpConnection implements Connection {
     /** Set once, by whoever ends the connection first. */
     private final AtomicReference<@Nullable String> endReason = new AtomicReference<>();
 
-    private final AtomicBoolean pinging = new AtomicBoolean();
-    private final AtomicBoolean ponging = new AtomicBoolean();
+    private final Thread livingThread;
+    private final AtomicBoolean pingDue = new AtomicBoolean();
+    private final AtomicBoolean pongDue = new AtomicBoolean();
     private volatile long signOfLifeNs = System.nanoTime();
 
     private final Object actionsLock = new Object();
@@ -59,6 +63,7 @@ final class TcpConnection implements Connection {
             FrameWriter writer,
             Agreement agreement,
             Services services,
+            Executor callers,
             @Nullable String endpoint) {
         this.wire = wire;
         this.reader = reader;
@@ -67,15 +72,20 @@ final class TcpConnection implements Connection {
         this.services = services;
         this.endpoint = endpoint;
         this.outgoing = new OutgoingCalls(agreement.limits());
-        this.incoming = new IncomingCalls(this, services, CallLimits.OURS);
+        this.incoming = new IncomingCalls(this, services, CallLimits.OURS, callers);
         this.readingThread = Thread.ofPlatform()
                 .daemon()
                 .name("tessera-peer-" + agreement.peer())
                 .unstarted(this::readAll);
+        this.livingThread = Thread.ofPlatform()
+                .daemon()
+                .name("tessera-alive-" + agreement.peer())
+                .unstarted(this::sendSignsOfLife);
     }
 
     void start() {
         readingThread.start();
+        livingThread.start();
     }
 
     @Override
@@ -196,7 +206,7 @@ final class TcpConnection implements Connection {
                 }
                 service.notified(this, reader.body(header));
             }
-            case PING -> sendSoon(FrameType.PONG, ponging);
+            case PING -> sendSoon(pongDue);
             case PONG -> signOfLifeNs = System.nanoTime();
             case HELLO, CHALLENGE, PROOF, WELCOME, REFUSED ->
                 throw new ProtocolException("says " + header.type() + " on an open connection");
@@ -212,7 +222,7 @@ final class TcpConnection implements Connection {
         if (silentMs > deadAfterMs) {
             end("the peer gave no sign of life for " + silentMs + " ms");
         } else {
-            sendSoon(FrameType.PING, pinging);
+            sendSoon(pingDue);
         }
     }
 
@@ -221,19 +231,27 @@ final class TcpConnection implements Connection {
         return signOfLifeNs;
     }
 
-    /** On another thread, and not again while it waits to be written. */
-    private void sendSoon(FrameType type, AtomicBoolean underWay) {
-        if (!underWay.compareAndSet(false, true)) {
-            return;
-        }
-        Thread.startVirtualThread(() -> {
-            underWay.set(false);
-            try {
-                writer.write(type, 0, 0, 0, EMPTY);
-            } catch (IOException e) {
-                end("cannot be written to: " + e.getMessage());
+    private void sendSoon(AtomicBoolean due) {
+        due.set(true);
+        LockSupport.unpark(livingThread);
+    }
+
+    private void sendSignsOfLife() {
+        try {
+            while (isOpen()) {
+                if (pongDue.getAndSet(false)) {
+                    writer.write(FrameType.PONG, 0, 0, 0, EMPTY);
+                }
+                if (pingDue.getAndSet(false)) {
+                    writer.write(FrameType.PING, 0, 0, 0, EMPTY);
+                }
+                if (!pongDue.get() && !pingDue.get()) {
+                    LockSupport.park(this);
+                }
             }
-        });
+        } catch (IOException e) {
+            end("cannot be written to: " + e.getMessage());
+        }
     }
 
     @Override
@@ -265,6 +283,7 @@ final class TcpConnection implements Connection {
         LOG.info("{} ends: {}", this, reason);
         Reception.closeQuietly(wire);
         lanes.forEach(this::detach);
+        LockSupport.unpark(livingThread);
         outgoing.end(this + " has ended: " + reason);
     }
 
@@ -292,6 +311,7 @@ final class TcpConnection implements Connection {
     void awaitFinished(long timeoutMs) throws InterruptedException {
         if (!Thread.currentThread().equals(readingThread)) {
             readingThread.join(timeoutMs);
+            livingThread.join(timeoutMs);
         }
     }
 

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
@@ -58,6 +59,10 @@ public final class TcpTransport implements Transport {
     private final Semaphore strangersLeft = new Semaphore(MAX_STRANGERS);
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("tessera-tcp-timer").factory());
+    /** As many threads as peers have calls under way, which their credits limit. */
+    private final ExecutorService callers = Executors.newCachedThreadPool(
+            Thread.ofPlatform().daemon().name("tessera-call-", 0).factory());
+
     private final Reception reception;
     private final AtomicBoolean closed = new AtomicBoolean();
     private volatile @Nullable LaneHandler laneHandler;
@@ -139,7 +144,7 @@ public final class TcpTransport implements Transport {
             FrameWriter writer = new FrameWriter(wire);
             Agreement agreement = reception.inTime(wire, () -> handshake.respond(wire, reader, writer, this::refusal));
             switch (agreement.purpose()) {
-                case CONNECTION -> open(new TcpConnection(wire, reader, writer, agreement, services, null));
+                case CONNECTION -> open(new TcpConnection(wire, reader, writer, agreement, services, callers, null));
                 case LANE -> admitLane(wire, reader, agreement);
             }
         } catch (IOException e) {
@@ -183,8 +188,8 @@ public final class TcpTransport implements Transport {
     @Override
     public Connection connect(String endpoint) throws PeerException {
         Socket socket = dial(endpoint, Purpose.CONNECTION, Ticket.NONE);
-        TcpConnection connection =
-                new TcpConnection(socket.wire, socket.reader, socket.writer, socket.agreement, services, endpoint);
+        TcpConnection connection = new TcpConnection(
+                socket.wire, socket.reader, socket.writer, socket.agreement, services, callers, endpoint);
         open(connection);
         return connection;
     }
@@ -279,6 +284,7 @@ public final class TcpTransport implements Transport {
         }
     }
 
+    /** Calls of peers that are under way end by themselves, unanswered. */
     @Override
     public void close() {
         if (!closed.compareAndSet(false, true)) {
@@ -296,6 +302,7 @@ public final class TcpTransport implements Transport {
         reception.close();
         List<TcpConnection> all = List.copyOf(connections);
         all.forEach(TcpConnection::close);
+        callers.shutdown();
         try {
             for (TcpConnection connection : all) {
                 connection.awaitFinished(CLOSE_WAIT_MS);

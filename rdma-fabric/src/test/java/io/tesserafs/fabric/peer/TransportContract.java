@@ -199,6 +199,33 @@ public abstract class TransportContract {
     }
 
     @Test
+    void shouldNotStallWhenBothSidesSendMoreThanTheNetworkHolds() throws Exception {
+        ByteBuffer large = ByteBuffer.allocate(1 << 20);
+        int callers = 8;
+        int rounds = 10;
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<?>> all = new ArrayList<>();
+            for (int i = 0; i < callers; i++) {
+                int service = i % 2 == 0 ? ECHO : CALLING_BACK;
+                all.add(threads.submit(() -> {
+                    for (int round = 0; round < rounds; round++) {
+                        assertThat(connection.call(service, large, PLENTY_MS).remaining())
+                                .isEqualTo(large.remaining());
+                        connection.send(RECORDING, large);
+                    }
+                    return null;
+                }));
+            }
+            for (Future<?> one : all) {
+                one.get();
+            }
+        }
+        for (int i = 0; i < callers * rounds; i++) {
+            assertThat(next()).hasSize(large.remaining());
+        }
+    }
+
+    @Test
     void shouldReportWhatAServiceThrows() {
         PeerException failure = refused(Reason.FAILED, () -> connection.call(FAILING, text("x"), PLENTY_MS));
         assertThat(failure).hasMessageContaining("cannot do that");

@@ -16,6 +16,7 @@ import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.shm.HostProcess;
 import io.tesserafs.fabric.tcp.GreetingLayout.Purpose;
 import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import io.tesserafs.fabric.tcp.LaneLayout.Operation;
@@ -261,6 +262,8 @@ class HostilePeerTest {
                     new BrickRequest.Alloc(intruder.client, List.of(BlockId.of(2, 1), BlockId.of(2, 2))),
                     new BrickRequest.Map(intruder.client, OWN, Access.READ),
                     new BrickRequest.Unmap(intruder.client, intruder.key),
+                    new BrickRequest.MapShared(intruder.client, OWN, Access.READ),
+                    new BrickRequest.Attach(intruder.client, HostProcess.current()),
                     new BrickRequest.ListIds(intruder.client, OWN, 5));
             for (int i = 0; i < 3000; i++) {
                 ByteBuffer bytes = mutate(random, BrickCodec.encode(requests.get(random.nextInt(requests.size()))));
@@ -305,6 +308,8 @@ class HostilePeerTest {
                 new BrickRequest.Alloc(1, List.of(VICTIM, OWN)),
                 new BrickRequest.Free(1, List.of(VICTIM)),
                 new BrickRequest.Fence(1, SESSION),
+                new BrickRequest.Attach(1, HostProcess.current()),
+                new BrickRequest.MapShared(1, VICTIM, Access.READ),
                 new BrickRequest.Close(1));
         ByteBuffer described = BrickCodec.described(1, brick.info());
         for (int i = 0; i < 50_000; i++) {

@@ -20,10 +20,21 @@ final class CachedTokens implements FileTokens {
         WaitingThread(long from, long to, Mode mode) {
             super(from, to, mode);
         }
+
+        long firstPage() {
+            return Ranges.alignDown(from, Ranges.PAGE_BYTES);
+        }
+
+        long endPage() {
+            return Ranges.alignUp(to, Ranges.PAGE_BYTES);
+        }
     }
 
     /** Work that may block, and what it is for. */
-    private record Job(HeldTokens.Recall recall, boolean flush) {}
+    private record Job(
+            HeldTokens.Recall recall,
+            boolean flush,
+            @Nullable Mode keep) {}
 
     /** Notes what the state machine wants. Under the monitor. */
     private final class Notes implements HeldTokens.Actions {
@@ -36,18 +47,19 @@ final class CachedTokens implements FileTokens {
 
         @Override
         public void invalidate(HeldTokens.Recall recall) {
-            jobs.add(new Job(recall, false));
+            jobs.add(new Job(recall, false, null));
         }
 
         @Override
         public void flush(HeldTokens.Recall recall) {
-            jobs.add(new Job(recall, true));
+            jobs.add(new Job(recall, true, recall.keep()));
         }
 
         @Override
         public void wake(HeldTokens.Waiter waiter) {
             WaitingThread waiting = (WaitingThread) waiter;
             waiting.woken = true;
+            waitingWithPages.remove(waiting);
             LockSupport.unpark(waiting.thread);
         }
 
@@ -66,6 +78,10 @@ final class CachedTokens implements FileTokens {
     private final Notes notes = new Notes();
     private final TokenGate gate;
     private final HeldTokens held;
+    /** Guarded by this, as is the next. */
+    private final List<WaitingThread> waitingWithPages = new ArrayList<>(0);
+
+    private final List<InvalidationPass> passes = new ArrayList<>(0);
 
     /** Opens minus closes. Written by the cache, under its map's lock for this resource. */
     private volatile int references;
@@ -90,13 +106,27 @@ final class CachedTokens implements FileTokens {
 
     @Override
     public int enter(long fromByte, long toByte, Mode mode) throws TokenException {
+        return enter(fromByte, toByte, mode, false);
+    }
+
+    @Override
+    public int enterWithPagesLocked(long fromByte, long toByte, Mode mode) throws TokenException {
+        return enter(fromByte, toByte, mode, true);
+    }
+
+    private int enter(long fromByte, long toByte, Mode mode, boolean pagesLocked) throws TokenException {
         Ranges.check(fromByte, toByte);
         int ticket = gate.tryEnter(fromByte, toByte, mode);
         if (ticket != REFUSED) {
             return ticket;
         }
         WaitingThread waiter = new WaitingThread(fromByte, toByte, mode);
-        advance(() -> held.want(waiter));
+        advance(() -> {
+            held.want(waiter);
+            if (pagesLocked && !waiter.woken) {
+                stepAround(waiter);
+            }
+        });
         while (!waiter.woken) {
             LockSupport.park(this);
             if (Thread.interrupted()) {
@@ -154,8 +184,8 @@ final class CachedTokens implements FileTokens {
     }
 
     /**
-     * Gives everything back unless it comes into use meanwhile. May block; on a thread of the cache. The kernel is not told: nobody has the
-     * file open, and who opens it next without a token starts with an empty page cache.
+     * Gives everything back unless it comes into use meanwhile. May block; on a thread of the cache. Of DATA the kernel is not told: nobody has
+     * the file open, and who opens it next without a token starts with an empty page cache. Names and attributes it would go on believing.
      */
     void evict() {
         work(step(held::evict));
@@ -170,7 +200,21 @@ final class CachedTokens implements FileTokens {
         return held.fence();
     }
 
+    /** Invalidations under way must not wait for the pages of this request. Under the monitor. */
+    private void stepAround(WaitingThread waiter) {
+        waitingWithPages.add(waiter);
+        for (InvalidationPass pass : passes) {
+            for (InvalidationPass.Piece piece : pass.leaveOut(waiter.firstPage(), waiter.endPage())) {
+                cache.execute(() -> invalidate(pass, piece));
+            }
+            if (pass.isDone()) { // only its pages were left
+                cache.execute(() -> work(finishPass(pass)));
+            }
+        }
+    }
+
     private synchronized boolean withdraw(WaitingThread waiter) {
+        waitingWithPages.remove(waiter);
         return held.withdraw(waiter);
     }
 
@@ -202,18 +246,60 @@ final class CachedTokens implements FileTokens {
         while (job != null) {
             HeldTokens.Recall recall = job.recall();
             if (job.flush()) {
-                cache.handler().flush(resource, recall.from, recall.to);
+                cache.handler().flush(resource, recall.from, recall.to, job.keep());
                 job = handOverAllButOne(step(() -> held.flushed(recall)));
-            } else {
-                if (!recall.isVoluntary()) {
-                    cache.handler().invalidate(resource, recall.from, recall.to);
-                }
+            } else if (recall.isVoluntary() && resource.kind() == Resource.Kind.DATA) {
                 job = handOverAllButOne(step(() -> held.invalidated(recall)));
+            } else {
+                job = handOverAllButOne(startPass(recall));
             }
         }
         if (references == 0) {
             cache.settle(this);
         }
+    }
+
+    /** Returns what follows if it was done here and now. */
+    private List<Job> startPass(HeldTokens.Recall recall) {
+        InvalidationPass pass = new InvalidationPass(recall);
+        List<InvalidationPass.Piece> pieces;
+        synchronized (this) {
+            for (WaitingThread waiter : waitingWithPages) {
+                pass.leaveOut(waiter.firstPage(), waiter.endPage());
+            }
+            pieces = pass.outstanding();
+            passes.add(pass);
+        }
+        if (pieces.isEmpty()) {
+            return finishPass(pass);
+        }
+        for (int i = 1; i < pieces.size(); i++) {
+            InvalidationPass.Piece other = pieces.get(i);
+            cache.execute(() -> invalidate(pass, other));
+        }
+        return invalidateHere(pass, pieces.getFirst());
+    }
+
+    private void invalidate(InvalidationPass pass, InvalidationPass.Piece piece) {
+        work(invalidateHere(pass, piece));
+    }
+
+    private List<Job> invalidateHere(InvalidationPass pass, InvalidationPass.Piece piece) {
+        cache.handler().invalidate(resource, piece.from(), piece.to());
+        synchronized (this) {
+            if (!pass.finished(piece) || !pass.isDone()) {
+                return List.of();
+            }
+        }
+        return finishPass(pass);
+    }
+
+    private List<Job> finishPass(InvalidationPass pass) {
+        return step(() -> {
+            if (passes.remove(pass)) {
+                held.invalidated(pass.recall);
+            }
+        });
     }
 
     private @Nullable Job handOverAllButOne(List<Job> jobs) {

@@ -41,6 +41,14 @@ public interface FileTokens {
     int enter(long fromByte, long toByte, Mode mode) throws TokenException;
 
     /**
+     * As {@link #enter} for a request that waits while the kernel holds the range's pages locked, and nothing is in them yet: a READ into the
+     * page cache, or a buffered WRITE. Recalls leave those pages out of what they invalidate, since they would wait for this very request.
+     */
+    default int enterWithPagesLocked(long fromByte, long toByte, Mode mode) throws TokenException {
+        return enter(fromByte, toByte, mode);
+    }
+
+    /**
      * As {@link #enter} for a caller that must not wait: {@link #REFUSED} unless the grant is there at once, as it is from an owner on this
      * host when nobody else holds the range.
      */

@@ -64,6 +64,12 @@ final class HeldTokens {
         private Step step = Step.INVALIDATING;
         private Coverage.ServedMark mark;
 
+        /** Under the monitor. */
+        @Nullable
+        Mode keep() {
+            return keep;
+        }
+
         /** Under the monitor or not: it only ever turns false, and then the kernel must be told. */
         boolean isVoluntary() {
             return voluntary;

@@ -65,11 +65,6 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     }
 
     @Override
-    public FileTokens open(long inode) {
-        return open(Resource.data(inode));
-    }
-
-    /** Tokens of any kind of resource; counted, one close per call. */
     public FileTokens open(Resource resource) {
         handler();
         CachedTokens tokens = resources.compute(resource, (key, present) -> {

@@ -1,35 +1,26 @@
 package io.tesserafs.coherence.token;
 
+import org.jspecify.annotations.Nullable;
+
 /** This node's token cache for one volume: the way to the owner's table. Thread-safe. */
 public interface TokenClient {
-    /** DATA tokens of an inode; counted, one close per call. */
-    FileTokens open(long inode);
+    /** Tokens of a resource; counted, one close per call. */
+    FileTokens open(Resource resource);
 
     /** What the holder must do when the owner recalls; set once before the first open. */
     void onRecall(RecallHandler handler);
 
-    /** The node's side of a recall. Called on the token service's own threads, never on a request's. */
+    /** The node's side of a recall. Called on the token service's own threads, never on a request's. May block. */
     interface RecallHandler {
-        /** Drops kernel pages of the range (byte offsets), which brings dirty mapped pages back as writes. May block. */
-        void invalidate(long inode, long fromByte, long toByte);
+        /** Drops what the kernel caches of the range, which brings dirty mapped pages back as writes. Requests are served meanwhile. */
+        void invalidate(Resource resource, long fromByte, long toByte);
 
-        /** Hands dirty data and metadata of the range to the owner and the replicas. May block. */
-        void flush(long inode, long fromByte, long toByte);
-
-        /** As {@link #invalidate(long, long, long)}, for any kind of resource; those of metadata have no ranges. */
-        default void invalidate(Resource resource, long fromByte, long toByte) {
-            if (resource.kind() != Resource.Kind.DATA) {
-                throw new UnsupportedOperationException("this node holds no tokens of kind " + resource.kind());
-            }
-            invalidate(resource.inode(), fromByte, toByte);
-        }
-
-        /** As {@link #flush(long, long, long)}, for any kind of resource. */
-        default void flush(Resource resource, long fromByte, long toByte) {
-            if (resource.kind() != Resource.Kind.DATA) {
-                throw new UnsupportedOperationException("this node holds no tokens of kind " + resource.kind());
-            }
-            flush(resource.inode(), fromByte, toByte);
-        }
+        /**
+         * Hands what is unsaved of the range to the owner and the bricks, and forgets what is known of it unless {@code keep}. Nobody uses the range
+         * now.
+         *
+         * @param keep the mode that stays, null if the range is given up altogether
+         */
+        void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep);
     }
 }

@@ -5,16 +5,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.tesserafs.fabric.brick.SessionId;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** A token cache against the owner of its own host. What several nodes do to each other is in {@link TokenModelTest}. */
 class TokenCacheTest {
     private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
         @Override
-        public void invalidate(long inode, long fromByte, long toByte) {}
+        public void invalidate(Resource inode, long fromByte, long toByte) {}
 
         @Override
-        public void flush(long inode, long fromByte, long toByte) {}
+        public void flush(Resource inode, long fromByte, long toByte, @Nullable Mode keep) {}
     };
 
     @Test
@@ -22,7 +23,7 @@ class TokenCacheTest {
         LocalOwner owner = new LocalOwner();
         try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)))) {
             cache.onRecall(NOTHING_CACHED);
-            FileTokens tokens = cache.open(7);
+            FileTokens tokens = cache.open(Resource.data(7));
             int first = tokens.enterNow(0, 4096, Mode.EXCLUSIVE);
             assertThat(first).isNotEqualTo(FileTokens.REFUSED);
             tokens.exit(first);
@@ -42,15 +43,15 @@ class TokenCacheTest {
         try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)), 10)) {
             cache.onRecall(new TokenClient.RecallHandler() {
                 @Override
-                public void invalidate(long inode, long fromByte, long toByte) {
+                public void invalidate(Resource inode, long fromByte, long toByte) {
                     told.increment();
                 }
 
                 @Override
-                public void flush(long inode, long fromByte, long toByte) {}
+                public void flush(Resource inode, long fromByte, long toByte, @Nullable Mode keep) {}
             });
             for (int inode = 1; inode <= 500; inode++) {
-                FileTokens tokens = cache.open(inode);
+                FileTokens tokens = cache.open(Resource.data(inode));
                 tokens.exit(tokens.enter(0, 10, Mode.EXCLUSIVE));
                 tokens.close();
             }

@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -65,10 +66,10 @@ class TokenExclusionTest {
 
     private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
         @Override
-        public void invalidate(long inode, long fromByte, long toByte) {}
+        public void invalidate(Resource inode, long fromByte, long toByte) {}
 
         @Override
-        public void flush(long inode, long fromByte, long toByte) {}
+        public void flush(Resource inode, long fromByte, long toByte, @Nullable Mode keep) {}
     };
 
     @ParameterizedTest(name = "seed {0}")
@@ -101,7 +102,7 @@ class TokenExclusionTest {
     }
 
     private static void work(TokenCache cache, int node, Page[] pages, Random random) {
-        FileTokens tokens = cache.open(1);
+        FileTokens tokens = cache.open(Resource.data(1));
         try {
             for (int i = 0; i < ROUNDS; i++) {
                 int from = random.nextInt(PAGES);

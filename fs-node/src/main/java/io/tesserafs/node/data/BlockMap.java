@@ -8,71 +8,69 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.node.namespace.ExtentRef;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /** Handles to the blocks that open files use, one per block, shared and counted: many small files live in one block. Thread-safe. */
 final class BlockMap {
-    /** A mapped block. {@code memory} is its bytes in this process. */
+    /** A mapped block. {@code memory} is its bytes if this process has them mapped; a block of another host has none. */
     static final class Mapped {
+        final BrickClient brick;
         final BlockHandle handle;
-        final MemorySegment memory;
+        final @Nullable MemorySegment memory;
         private int users = 1;
 
-        Mapped(BlockHandle handle, MemorySegment memory) {
+        Mapped(BrickClient brick, BlockHandle handle) {
+            this.brick = brick;
             this.handle = handle;
-            this.memory = memory;
+            this.memory = handle.memory();
         }
     }
 
-    private final BrickClient brick;
+    private final BrickSet bricks;
     private final ConcurrentHashMap<BlockId, Mapped> blocks = new ConcurrentHashMap<>();
 
-    BlockMap(BrickClient brick) {
-        this.brick = brick;
+    BlockMap(BrickSet bricks) {
+        this.bricks = bricks;
     }
 
-    BrickClient brick() {
-        return brick;
+    BrickSet bricks() {
+        return bricks;
     }
 
+    /** Counted; given back by {@link #release}. A handle that died is replaced: its users meet the dead one and ask again. */
     Mapped acquire(ExtentRef ref) throws BrickException {
-        if (!ref.brick().equals(brick.brick())) {
-            throw new BrickException(
-                    BrickException.Reason.UNREACHABLE, "no connection to brick " + ref.brick() + " from this node");
-        }
-        BrickException[] failure = new BrickException[1];
-        Mapped mapped = blocks.compute(ref.block(), (id, present) -> {
+        while (true) {
+            Mapped present = blocks.computeIfPresent(ref.block(), (id, mapped) -> {
+                if (!mapped.handle.alive()) {
+                    return null;
+                }
+                mapped.users++;
+                return mapped;
+            });
             if (present != null) {
-                present.users++;
                 return present;
             }
-            try {
-                BlockHandle handle = brick.map(id, Access.READ_WRITE);
-                MemorySegment memory = handle.memory();
-                if (memory == null) {
-                    throw new BrickException(
-                            BrickException.Reason.UNREACHABLE, "block " + id + " is not in this host's memory");
-                }
-                return new Mapped(handle, memory);
-            } catch (BrickException e) {
-                failure[0] = e;
-                return null;
+            // Outside the map's lock: the brick may be far away, or gone.
+            BrickClient brick = bricks.client(ref.brick());
+            Mapped fresh = new Mapped(brick, brick.map(ref.block(), Access.READ_WRITE));
+            if (blocks.putIfAbsent(ref.block(), fresh) == null) {
+                return fresh;
             }
-        });
-        if (failure[0] != null || mapped == null) {
-            throw failure[0] != null
-                    ? failure[0]
-                    : new BrickException(BrickException.Reason.IO, "block " + ref.block() + " was not mapped");
+            brick.unmap(fresh.handle);
         }
-        return mapped;
     }
 
-    void release(ExtentRef ref) {
-        blocks.computeIfPresent(ref.block(), (id, mapped) -> {
-            if (--mapped.users > 0) {
-                return mapped;
+    void release(ExtentRef ref, Mapped mapped) {
+        boolean[] last = new boolean[1];
+        blocks.computeIfPresent(ref.block(), (id, present) -> {
+            if (present != mapped) {
+                return present; // it died and was replaced; nobody counts its users any more
             }
-            brick.unmap(mapped.handle);
-            return null;
+            last[0] = --present.users == 0;
+            return last[0] ? null : present;
         });
+        if (last[0]) {
+            mapped.brick.unmap(mapped.handle);
+        }
     }
 }

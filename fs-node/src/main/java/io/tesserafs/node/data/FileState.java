@@ -18,7 +18,11 @@ import java.util.concurrent.locks.StampedLock;
  */
 final class FileState {
     final long ino;
+    /** DATA. */
     final FileTokens tokens;
+    /** ATTR. */
+    final FileTokens attrTokens;
+
     final TileMap tiles;
     final StampedLock lock = new StampedLock();
     final ReentrantLock commitLock = new ReentrantLock();
@@ -32,6 +36,17 @@ final class FileState {
     volatile long atimeNs;
     /** Size or times differ from what the owner has. */
     volatile boolean attrChanged;
+    /** The modification time is one of ours, and not committed. */
+    volatile boolean mtimeChanged;
+    /** So is the access time. */
+    volatile boolean atimeChanged;
+    /**
+     * The ATTR token was away since size and times were fetched: they must be fetched again under the token before they are relied on. Set while
+     * nobody is inside that token.
+     */
+    volatile boolean attrStale = true;
+    /** Nothing of the layout is stale or far: I/O needs to ask nobody. */
+    volatile boolean calm;
     /** Some extent was committed without a flush of its data, or data was overwritten since. */
     volatile boolean loose;
     /** The next commit also clears suid and sgid. */
@@ -46,19 +61,25 @@ final class FileState {
     /** In the committer's set. */
     volatile boolean queued;
 
-    FileState(InodeAttr attr, FileTokens tokens, TileMap tiles) {
+    FileState(InodeAttr attr, FileTokens tokens, FileTokens attrTokens, TileMap tiles) {
         this.ino = attr.ino();
         this.tokens = tokens;
+        this.attrTokens = attrTokens;
         this.tiles = tiles;
         adopt(attr);
     }
 
-    /** Takes the owner's word for size and times. */
+    /** Takes the owner's word for size and times, except for what was changed here and not committed. Under the exclusive lock. */
     void adopt(InodeAttr attr) {
         size = attr.size();
-        mtimeNs = attr.mtimeNs();
-        ctimeNs = attr.ctimeNs();
-        atimeNs = attr.atimeNs();
+        mtimeNs = mtimeChanged ? Math.max(mtimeNs, attr.mtimeNs()) : attr.mtimeNs();
+        ctimeNs = attrChanged ? Math.max(ctimeNs, attr.ctimeNs()) : attr.ctimeNs();
+        atimeNs = atimeChanged ? Math.max(atimeNs, attr.atimeNs()) : attr.atimeNs();
+    }
+
+    /** After any change to the layout, under the exclusive lock. */
+    void settleCalm() {
+        calm = tiles.loaded() && !tiles.hasFar();
     }
 
     /** While a node has a file open for writing, pages it reads may be dirtied unseen: so reads take EXCLUSIVE then. */
@@ -91,30 +112,37 @@ final class FileState {
     void modified(long nowNs) {
         mtimeNs = nowNs;
         ctimeNs = nowNs;
+        mtimeChanged = true;
         attrChanged = true;
     }
 
-    /** The owner's attributes with what is newer here. */
+    /** The owner's attributes with what is newer here. Exact if the ATTR token is held for reading. */
     InodeAttr overlay(InodeAttr attr) {
-        long units;
         long stamp = lock.readLock();
         try {
-            units = tiles.loaded() ? tiles.units() : attr.blocks();
+            boolean stale = attrStale;
+            return new InodeAttr(
+                    attr.ino(),
+                    attr.mode(),
+                    attr.nlink(),
+                    attr.uid(),
+                    attr.gid(),
+                    attr.rdev(),
+                    stale ? attr.size() : Math.max(size, attr.size()),
+                    tiles.loaded() ? tiles.units() : attr.blocks(),
+                    atimeChanged || !stale ? Math.max(atimeNs, attr.atimeNs()) : attr.atimeNs(),
+                    mtime(attr, stale),
+                    Math.max(ctimeNs, attr.ctimeNs()),
+                    attr.btimeNs());
         } finally {
             lock.unlockRead(stamp);
         }
-        return new InodeAttr(
-                attr.ino(),
-                attr.mode(),
-                attr.nlink(),
-                attr.uid(),
-                attr.gid(),
-                attr.rdev(),
-                size,
-                units,
-                Math.max(atimeNs, attr.atimeNs()),
-                mtimeNs,
-                Math.max(ctimeNs, attr.ctimeNs()),
-                attr.btimeNs());
+    }
+
+    private long mtime(InodeAttr attr, boolean stale) {
+        if (mtimeChanged) {
+            return stale ? Math.max(mtimeNs, attr.mtimeNs()) : mtimeNs;
+        }
+        return stale ? attr.mtimeNs() : Math.max(mtimeNs, attr.mtimeNs());
     }
 }

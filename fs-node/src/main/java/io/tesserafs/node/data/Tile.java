@@ -1,11 +1,15 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.node.namespace.ExtentRef;
+import io.tesserafs.node.namespace.FsException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
- * One tile of an open file and where its bytes are. {@code validBytes} and the state change under the file's exclusive lock only; the dirty
- * range under this object's monitor.
+ * One tile of an open file and where its bytes are: in memory mapped here, or at the far end of a handle. {@code validBytes} and the
+ * state change under the file's exclusive lock only; the dirty range under this object's monitor.
  */
 final class Tile {
     /** What the owner knows of this place. */
@@ -18,10 +22,13 @@ final class Tile {
         COMMITTED
     }
 
+    private static final MemorySegment ZEROS = Arena.global().allocate(64 << 10, 4096);
+
     final long index;
     final ExtentRef ref;
     final BlockMap.Mapped mapped;
-    final MemorySegment memory;
+    /** Null if the block is not mapped in this process. */
+    final @Nullable MemorySegment memory;
     /** Offset of the tile's first byte in the block. */
     final int base;
 
@@ -47,6 +54,62 @@ final class Tile {
 
     int capacity() {
         return ref.bytes();
+    }
+
+    boolean alive() {
+        return mapped.handle.alive();
+    }
+
+    /** Copies into the tile; the file's lock is held. */
+    void write(int within, MemorySegment source, long sourceOffset, int length) throws FsException {
+        MemorySegment near = memory;
+        try {
+            if (near == null) {
+                mapped.handle.write((long) base + within, source, sourceOffset, length);
+            } else {
+                checkAlive();
+                MemorySegment.copy(source, sourceOffset, near, (long) base + within, length);
+            }
+        } catch (BrickException e) {
+            throw DeadTileException.of(this, e);
+        }
+        dirty(within, within + length);
+    }
+
+    void read(int within, MemorySegment target, long targetOffset, int length) throws FsException {
+        MemorySegment near = memory;
+        try {
+            if (near == null) {
+                mapped.handle.read((long) base + within, target, targetOffset, length);
+            } else {
+                checkAlive();
+                MemorySegment.copy(near, (long) base + within, target, targetOffset, length);
+            }
+        } catch (BrickException e) {
+            throw DeadTileException.of(this, e);
+        }
+    }
+
+    void zero(int from, int to) throws FsException {
+        MemorySegment near = memory;
+        if (near != null) {
+            checkAlive();
+            near.asSlice((long) base + from, to - from).fill((byte) 0);
+            dirty(from, to);
+            return;
+        }
+        for (int at = from; at < to; ) {
+            int n = (int) Math.min(to - at, ZEROS.byteSize());
+            write(at, ZEROS, 0, n);
+            at += n;
+        }
+    }
+
+    /** Of mapped memory: it cannot be taken away, so who uses it looks first. */
+    void checkAlive() throws FsException {
+        if (!mapped.handle.alive()) {
+            throw new DeadTileException(this, "the handle to block " + ref.block() + " is dead");
+        }
     }
 
     synchronized void dirty(int from, int to) {

@@ -12,12 +12,15 @@ import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The extents of one open file with their handles: this node's copy of the layout, plus what it has not committed yet. Fetched from the
- * owner on first use. All calls under the file's lock, changes under its exclusive side.
+ * The extents of one open file with their handles: this node's copy of the layout, plus what it has not committed yet. Where it is <em>stale</em>
+ * (not fetched yet, or the token was away) it must not be used before it was fetched again, under the token. All calls under the
+ * file's lock, changes under its exclusive side.
  */
 final class TileMap {
     static final int TILE_BYTES = BlockId.BLOCK_BYTES;
     static final int TILE_SHIFT = 21;
+    /** Beyond any tile. */
+    static final long TILES_END = Long.MAX_VALUE >>> TILE_SHIFT;
 
     private final VolumeService service;
     private final BlockMap blocks;
@@ -26,37 +29,111 @@ final class TileMap {
     private @Nullable Tile first;
 
     private @Nullable Long2ObjectHashMap<Tile> more;
-    private boolean loaded;
+    private final TileRanges stale = new TileRanges();
     /** 512-byte units of all tiles. */
     private long units;
+    /** Tiles whose bytes are not mapped in this process. */
+    private int far;
 
     TileMap(VolumeService service, BlockMap blocks, long ino) {
         this.service = service;
         this.blocks = blocks;
         this.ino = ino;
+        stale.add(0, TILES_END);
     }
 
+    /** Nothing is stale. */
     boolean loaded() {
-        return loaded;
+        return stale.isEmpty();
     }
 
-    /** For a file that was just created. */
+    boolean isFresh(long fromTile, long toTile) {
+        return !stale.intersects(fromTile, toTile);
+    }
+
+    boolean hasFar() {
+        return far > 0;
+    }
+
+    /** For a file that was just created, whose tokens are held. */
     void startEmpty() {
-        loaded = true;
+        stale.clear();
+    }
+
+    /** Tiles [from, to) must be fetched before they are used. What was not committed of them is kept. */
+    void markStale(long fromTile, long toTile) {
+        stale.add(fromTile, toTile);
     }
 
     long units() {
         return units;
     }
 
-    void load() throws FsException {
-        if (loaded) {
-            return;
+    /** What the owner says of a range; fetched without the lock, then applied under it. */
+    record Fetched(long fromTile, long toTile, List<Extent> extents, List<BlockMap.Mapped> blocks) {}
+
+    /** Asks the owner, and maps the blocks. Waits. To be applied or dropped. */
+    Fetched fetch(long fromTile, long toTile) throws FsException {
+        List<Extent> extents = service.layout(ino, fromTile, toTile);
+        List<BlockMap.Mapped> mapped = new ArrayList<>(extents.size());
+        try {
+            for (Extent extent : extents) {
+                mapped.add(blocks.acquire(extent.ref()));
+            }
+            return new Fetched(fromTile, toTile, extents, mapped);
+        } catch (BrickException e) {
+            drop(new Fetched(fromTile, toTile, extents, mapped));
+            throw Failures.asFs(e);
         }
-        for (Extent extent : service.layout(ino, 0, Long.MAX_VALUE >>> TILE_SHIFT)) {
-            put(new Tile(extent.tile(), extent.ref(), map(extent.ref()), Tile.State.COMMITTED, extent.validBytes()));
+    }
+
+    void drop(Fetched fetched) {
+        for (int i = 0; i < fetched.blocks.size(); i++) {
+            blocks.release(fetched.extents.get(i).ref(), fetched.blocks.get(i));
         }
-        loaded = true;
+    }
+
+    /** Takes over what is still stale of it; the rest is dropped. */
+    void apply(Fetched fetched) {
+        TileRanges named = new TileRanges();
+        for (int i = 0; i < fetched.extents.size(); i++) {
+            Extent extent = fetched.extents.get(i);
+            BlockMap.Mapped block = fetched.blocks.get(i);
+            named.add(extent.tile(), extent.tile() + 1);
+            Tile known = get(extent.tile());
+            if (!stale.contains(extent.tile())) {
+                blocks.release(extent.ref(), block);
+            } else if (known != null && known.ref.equals(extent.ref()) && known.mapped == block) {
+                known.validBytes = Math.max(known.validBytes, extent.validBytes());
+                blocks.release(extent.ref(), block);
+            } else {
+                put(carryOver(
+                        known,
+                        new Tile(extent.tile(), extent.ref(), block, Tile.State.COMMITTED, extent.validBytes())));
+            }
+        }
+        for (Tile tile : all()) {
+            boolean inside = tile.index >= fetched.fromTile && tile.index < fetched.toTile;
+            if (inside && stale.contains(tile.index) && !named.contains(tile.index) && !tile.changed) {
+                remove(tile); // a hole by now
+            }
+        }
+        stale.remove(fetched.fromTile, fetched.toTile);
+    }
+
+    /** The same place through a new handle: what was not flushed or committed of it still is not. */
+    private static Tile carryOver(@Nullable Tile known, Tile fresh) {
+        if (known != null && known.ref.equals(fresh.ref)) {
+            long range = known.takeDirty();
+            if (range != 0) {
+                fresh.dirty((int) (range >>> 32), (int) range);
+            }
+            fresh.changed = known.changed;
+            fresh.committedLoosely = known.committedLoosely;
+            fresh.state = known.state;
+            fresh.validBytes = Math.max(fresh.validBytes, known.validBytes);
+        }
+        return fresh;
     }
 
     @Nullable
@@ -70,7 +147,7 @@ final class TileMap {
 
     /** A new tile with room for {@code bytes}, not yet in the map. */
     Tile allocate(long index, int bytes) throws FsException {
-        ExtentRef ref = service.allocate(bytes, blocks.brick().brick());
+        ExtentRef ref = service.allocate(bytes, blocks.bricks().home().brick());
         try {
             return new Tile(index, ref, blocks.acquire(ref), Tile.State.RESERVED, 0);
         } catch (BrickException e) {
@@ -90,9 +167,10 @@ final class TileMap {
             }
             old = more.put(tile.index, tile);
         }
-        units += tile.capacity() / 512 - (old == null ? 0 : old.capacity() / 512);
+        count(tile, 1);
         if (old != null) {
-            forget(old);
+            count(old, -1);
+            forget(old, tile);
         }
     }
 
@@ -102,14 +180,19 @@ final class TileMap {
         } else if (more != null) {
             more.remove(tile.index);
         }
-        units -= tile.capacity() / 512;
-        forget(tile);
+        count(tile, -1);
+        forget(tile, null);
+    }
+
+    private void count(Tile tile, int sign) {
+        units += sign * (tile.capacity() / 512L);
+        far += tile.memory == null ? sign : 0;
     }
 
     /** Gives the handle back, and the space if the owner does not have it in the extent map. */
-    private void forget(Tile tile) {
-        blocks.release(tile.ref);
-        if (tile.state == Tile.State.RESERVED) {
+    private void forget(Tile tile, @Nullable Tile successor) {
+        blocks.release(tile.ref, tile.mapped);
+        if (tile.state == Tile.State.RESERVED && (successor == null || !successor.ref.equals(tile.ref))) {
             service.release(tile.ref);
         }
     }
@@ -135,14 +218,6 @@ final class TileMap {
         for (Tile tile : all()) {
             remove(tile);
         }
-        loaded = false;
-    }
-
-    private BlockMap.Mapped map(ExtentRef ref) throws FsException {
-        try {
-            return blocks.acquire(ref);
-        } catch (BrickException e) {
-            throw Failures.asFs(e);
-        }
+        stale.add(0, TILES_END);
     }
 }

@@ -4,7 +4,7 @@ package io.tesserafs.node.namespace;
  * An operation ended with an errno the application shall see. Stackless: these are ordinary outcomes (ENOENT, EEXIST), on hot
  * paths; failures of the system itself are other exceptions.
  */
-public final class FsException extends Exception {
+public class FsException extends Exception {
     private static final long serialVersionUID = 1L;
 
     private final int errno;

@@ -1,0 +1,57 @@
+package io.tesserafs.coherence.token;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * One invalidation of a recall, in pieces: everything but the pages of requests that wait with them locked. Such pages hold nothing, and
+ * whoever invalidated them would wait for the request, which waits for a token, which may wait for this recall. A piece that a
+ * new such request runs into is given up, and what is left of it on either side takes its place; the thread that is stuck in the
+ * kernel with the old piece comes back later, and nobody minds.
+ *
+ * <p>Under the monitor of the {@link CachedTokens}.
+ */
+final class InvalidationPass {
+    /** A range to invalidate; does not count any more once it is not in {@link #outstanding}. */
+    record Piece(long from, long to) {}
+
+    final HeldTokens.Recall recall;
+    private final List<Piece> outstanding = new ArrayList<>(1);
+
+    InvalidationPass(HeldTokens.Recall recall) {
+        this.recall = recall;
+        outstanding.add(new Piece(recall.from, recall.to));
+    }
+
+    List<Piece> outstanding() {
+        return List.copyOf(outstanding);
+    }
+
+    boolean isDone() {
+        return outstanding.isEmpty();
+    }
+
+    /** False if the piece was given up meanwhile. */
+    boolean finished(Piece piece) {
+        return outstanding.remove(piece); // by value: pieces only ever get smaller
+    }
+
+    /** Leaves [from, to) out. Returns the pieces that are new. */
+    List<Piece> leaveOut(long from, long to) {
+        List<Piece> fresh = new ArrayList<>(0);
+        for (Piece piece : outstanding()) {
+            if (!Ranges.overlap(piece.from, piece.to, from, to)) {
+                continue;
+            }
+            finished(piece);
+            if (piece.from < from) {
+                fresh.add(new Piece(piece.from, from));
+            }
+            if (to < piece.to) {
+                fresh.add(new Piece(to, piece.to));
+            }
+        }
+        outstanding.addAll(fresh);
+        return fresh;
+    }
+}

@@ -70,15 +70,29 @@ public interface FileSystem {
     /** O_TMPFILE: a regular file with no name, opened; answer with replyCreate. */
     void tmpfile(Request rq, long parent, int mode, int flags);
 
-    /** Hot path. Answer with replyData; short only at the end of the file. */
-    void read(Request rq, long ino, long fh, long offset, int size);
+    /**
+     * Hot path. Answer with replyData; short only at the end of the file.
+     *
+     * @param openFlags of the file description as they are now (F_SETFL may have changed them): O_DIRECT tells that no pages are locked
+     */
+    void read(Request rq, long ino, long fh, long offset, int size, int openFlags);
 
     /**
      * Hot path. {@code fromCache}: writeback of mapped pages by the kernel (FUSE_WRITE_CACHE); {@code fh} is then a guess.
      * {@code killSuidGid}: the caller lacks the privilege to keep suid/sgid.
+     *
+     * @param offset with O_APPEND, where this host's kernel believes the end to be
+     * @param openFlags of the file description as they are now
      */
     void write(
-            Request rq, long ino, long fh, long offset, MemorySegment payload, boolean fromCache, boolean killSuidGid);
+            Request rq,
+            long ino,
+            long fh,
+            long offset,
+            MemorySegment payload,
+            boolean fromCache,
+            boolean killSuidGid,
+            int openFlags);
 
     /** One close(2) of possibly several for this handle. */
     void flush(Request rq, long ino, long fh, long lockOwner);

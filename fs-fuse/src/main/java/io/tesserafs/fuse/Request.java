@@ -77,6 +77,9 @@ public interface Request {
      */
     void addData(MemorySegment memory, long offset, int length);
 
+    /** Takes back what was added: the answer is put together anew. */
+    void clearData();
+
     /** Adds {@code length} zero bytes (a hole). */
     void addZeros(int length);
 

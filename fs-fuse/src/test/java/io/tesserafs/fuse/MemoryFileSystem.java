@@ -368,7 +368,7 @@ public class MemoryFileSystem implements FileSystem {
     }
 
     @Override
-    public void read(Request rq, long ino, long fh, long offset, int size) {
+    public void read(Request rq, long ino, long fh, long offset, int size, int openFlags) {
         MemoryNode node = node(rq, ino);
         if (node == null) {
             return;
@@ -391,7 +391,7 @@ public class MemoryFileSystem implements FileSystem {
 
     @Override
     public void write(
-            Request rq, long ino, long fh, long offset, MemorySegment payload, boolean fromCache, boolean killSuidGid) {
+            Request rq, long ino, long fh, long offset, MemorySegment payload, boolean fromCache, boolean killSuidGid, int openFlags) {
         MemoryNode node = node(rq, ino);
         if (node == null) {
             return;

@@ -17,16 +17,22 @@ final class CachedTokens implements FileTokens {
         private final Thread thread = Thread.currentThread();
         private volatile boolean woken;
 
+        /** Locked pages, if any. */
+        private long firstPage;
+
+        private long endPage;
+
         WaitingThread(long from, long to, Mode mode) {
             super(from, to, mode);
         }
 
-        long firstPage() {
-            return Ranges.alignDown(from, Ranges.PAGE_BYTES);
+        void lockPages(long lockedFrom, long lockedTo) {
+            firstPage = Ranges.alignDown(lockedFrom, Ranges.PAGE_BYTES);
+            endPage = Ranges.alignUp(lockedTo, Ranges.PAGE_BYTES);
         }
 
-        long endPage() {
-            return Ranges.alignUp(to, Ranges.PAGE_BYTES);
+        boolean hasPages() {
+            return firstPage < endPage;
         }
     }
 
@@ -106,24 +112,27 @@ final class CachedTokens implements FileTokens {
 
     @Override
     public int enter(long fromByte, long toByte, Mode mode) throws TokenException {
-        return enter(fromByte, toByte, mode, false);
+        return enter(fromByte, toByte, mode, 0, 0);
     }
 
     @Override
-    public int enterWithPagesLocked(long fromByte, long toByte, Mode mode) throws TokenException {
-        return enter(fromByte, toByte, mode, true);
+    public int enterWithPagesLocked(long fromByte, long toByte, Mode mode, long lockedFrom, long lockedTo)
+            throws TokenException {
+        Ranges.check(lockedFrom, lockedTo);
+        return enter(fromByte, toByte, mode, lockedFrom, lockedTo);
     }
 
-    private int enter(long fromByte, long toByte, Mode mode, boolean pagesLocked) throws TokenException {
+    private int enter(long fromByte, long toByte, Mode mode, long lockedFrom, long lockedTo) throws TokenException {
         Ranges.check(fromByte, toByte);
         int ticket = gate.tryEnter(fromByte, toByte, mode);
         if (ticket != REFUSED) {
             return ticket;
         }
         WaitingThread waiter = new WaitingThread(fromByte, toByte, mode);
+        waiter.lockPages(lockedFrom, lockedTo);
         advance(() -> {
             held.want(waiter);
-            if (pagesLocked && !waiter.woken) {
+            if (waiter.hasPages() && !waiter.woken) {
                 stepAround(waiter);
             }
         });
@@ -204,7 +213,7 @@ final class CachedTokens implements FileTokens {
     private void stepAround(WaitingThread waiter) {
         waitingWithPages.add(waiter);
         for (InvalidationPass pass : passes) {
-            for (InvalidationPass.Piece piece : pass.leaveOut(waiter.firstPage(), waiter.endPage())) {
+            for (InvalidationPass.Piece piece : pass.leaveOut(waiter.firstPage, waiter.endPage)) {
                 cache.execute(() -> invalidate(pass, piece));
             }
             if (pass.isDone()) { // only its pages were left
@@ -265,7 +274,7 @@ final class CachedTokens implements FileTokens {
         List<InvalidationPass.Piece> pieces;
         synchronized (this) {
             for (WaitingThread waiter : waitingWithPages) {
-                pass.leaveOut(waiter.firstPage(), waiter.endPage());
+                pass.leaveOut(waiter.firstPage, waiter.endPage);
             }
             pieces = pass.outstanding();
             passes.add(pass);

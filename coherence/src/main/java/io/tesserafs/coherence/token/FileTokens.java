@@ -44,7 +44,8 @@ public interface FileTokens {
      * As {@link #enter} for a request that waits while the kernel holds the range's pages locked, and nothing is in them yet: a READ into the
      * page cache, or a buffered WRITE. Recalls leave those pages out of what they invalidate, since they would wait for this very request.
      */
-    default int enterWithPagesLocked(long fromByte, long toByte, Mode mode) throws TokenException {
+    default int enterWithPagesLocked(long fromByte, long toByte, Mode mode, long lockedFrom, long lockedTo)
+            throws TokenException {
         return enter(fromByte, toByte, mode);
     }
 

@@ -16,7 +16,7 @@ final class BufferPool {
     /** Detached requests at a time, of any kind: each holds a page. More than threads of applications one host runs. */
     static final int MAX_DETACHED = 4096;
     /** Detached requests with a payload (WRITE): each holds a whole buffer, of which only what it received is in RAM. */
-    static final int MAX_DETACHED_PAYLOADS = 128;
+    static final int MAX_DETACHED_PAYLOADS = 1024;
     /** Returned buffers that keep their RAM; the others give it back and keep only the address range. */
     private static final int WARM_BUFFERS = 8;
     /** Reply areas mapped at a time: one mapping each would use up the kernel's limit of mappings. */

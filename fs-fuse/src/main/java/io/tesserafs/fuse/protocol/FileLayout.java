@@ -43,12 +43,14 @@ final class FileLayout {
     static final int READ_FH = 0;
     static final int READ_OFFSET = 8;
     static final int READ_SIZE = 16;
+    static final int READ_OPEN_FLAGS = 32;
     static final int READ_LENGTH = 40;
 
     static final int WRITE_FH = 0;
     static final int WRITE_OFFSET = 8;
     static final int WRITE_SIZE = 16;
     static final int WRITE_FLAGS = 20;
+    static final int WRITE_OPEN_FLAGS = 32;
     static final int WRITE_LENGTH = 40;
     /** FUSE_WRITE_CACHE: writeback of mapped pages. */
     static final int FLAG_WRITE_CACHE = 1;

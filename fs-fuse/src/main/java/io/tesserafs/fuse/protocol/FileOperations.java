@@ -34,7 +34,7 @@ final class FileOperations {
     void read(FuseRequest rq, long node) {
         int size = body.size(FileLayout.READ_SIZE, maxBytes);
         rq.limitData(size);
-        fs.read(rq, node, body.u64(FileLayout.READ_FH), body.offset(FileLayout.READ_OFFSET), size);
+        fs.read(rq, node, body.u64(FileLayout.READ_FH), body.offset(FileLayout.READ_OFFSET), size, body.u32(FileLayout.READ_OPEN_FLAGS));
     }
 
     void write(FuseRequest rq, long node) {
@@ -54,7 +54,8 @@ final class FileOperations {
                 offset,
                 rq.attachedBuffer().slice(at, size),
                 (flags & FileLayout.FLAG_WRITE_CACHE) != 0,
-                (flags & FileLayout.FLAG_WRITE_KILL_SUIDGID) != 0);
+                (flags & FileLayout.FLAG_WRITE_KILL_SUIDGID) != 0,
+                body.u32(FileLayout.WRITE_OPEN_FLAGS));
     }
 
     void getattr(FuseRequest rq, long node) {

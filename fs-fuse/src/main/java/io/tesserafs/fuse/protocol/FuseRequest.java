@@ -193,6 +193,13 @@ final class FuseRequest extends PendingRequest {
     }
 
     @Override
+    public void clearData() {
+        checkOpen();
+        dataParts = 0;
+        dataBytes = 0;
+    }
+
+    @Override
     public void addZeros(int length) {
         // One mapping of zeros is as long as the longest answer, so one part is enough.
         Objects.checkFromIndexSize(0, length, connection.pool.maxWriteBytes());

@@ -175,6 +175,9 @@ abstract class PendingRequest implements Request {
 
     @Override
     public void detach() {
+        if (state == State.DETACHED) {
+            return;
+        }
         if (state != State.ATTACHED) {
             throw new IllegalStateException("detach of a request that is " + state + ": " + this);
         }

@@ -10,6 +10,7 @@ import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.mount.FuseMount;
 import io.tesserafs.fuse.mount.MountOptions;
 import io.tesserafs.node.config.NodeConfig.MountConfig;
+import io.tesserafs.node.data.BrickSet;
 import io.tesserafs.node.data.DataOptions;
 import io.tesserafs.node.data.TesseraFileSystem;
 import io.tesserafs.node.metrics.NodeMetrics;
@@ -184,7 +185,17 @@ final class OpenVolume implements AutoCloseable {
             Files.createDirectories(mount.path());
             long ttlNs = mount.cacheTimeout().toNanos();
             TesseraFileSystem files = new TesseraFileSystem(
-                    owner(), cache, connection, new DataOptions(ttlNs, ttlNs, ttlNs, 5_000, false));
+                    owner(),
+                    cache,
+                    BrickSet.only(connection),
+                    new DataOptions(
+                            ttlNs,
+                            ttlNs,
+                            ttlNs,
+                            5_000,
+                            false,
+                            coordination.node().value()));
+            files.alone(true);
             FuseMount fuse = FuseMount.mount(mount.path(), files, options);
             mounted = new Mounted(mount.path(), fuse, files, cache, session);
             meters(fuse, files);

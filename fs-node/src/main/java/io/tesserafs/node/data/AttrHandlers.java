@@ -1,8 +1,11 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.fuse.SetAttr;
+import io.tesserafs.node.data.FileAccess.Locked;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import java.nio.charset.StandardCharsets;
@@ -22,30 +25,145 @@ final class AttrHandlers {
     }
 
     void getattr(Request rq, long ino) {
+        under(rq, ino, Mode.SHARED, () -> replyAttr(rq, ino));
+    }
+
+    /** Under the token of the inode's attributes. */
+    private void replyAttr(Request rq, long ino) throws FsException {
+        FileState file = volume.files.find(ino);
+        if (file != null && !volume.names.company().isAlone()) {
+            volume.access.prepareAttr(file);
+        }
+        long stamp = volume.files.removals();
+        rq.replyAttr(volume.current(volume.service.getattr(ino), stamp), volume.options.attrTtlNs());
+    }
+
+    /** Serves a request under the token of an inode's attributes; waits for it elsewhere. */
+    private void under(Request rq, long ino, Mode mode, NodeVolume.Work work) {
+        boolean mayWait = volume.access.mayWait();
+        if (!mayWait && runAlone(rq, work)) {
+            return;
+        }
+        FileTokens meta = volume.names.attributesOf(ino);
+        int ticket = mayWait ? FileTokens.REFUSED : meta.enterNow(0, FileTokens.TO_END, mode);
+        if (ticket != FileTokens.REFUSED) {
+            try {
+                volume.serveHere(rq, work);
+            } finally {
+                meta.exit(ticket);
+                meta.close();
+            }
+            return;
+        }
+        volume.serveElsewhere(rq, () -> {
+            try {
+                int late = FileAccess.enter(meta, 0, FileTokens.TO_END, mode);
+                try {
+                    work.run();
+                } finally {
+                    meta.exit(late);
+                }
+            } finally {
+                meta.close();
+            }
+        });
+    }
+
+    private boolean runAlone(Request rq, NodeVolume.Work work) {
+        Company company = volume.names.company();
+        long stamp = company.enterAlone();
+        if (stamp == Company.REFUSED) {
+            return false;
+        }
         try {
-            long stamp = volume.files.removals();
-            rq.replyAttr(volume.current(volume.service.getattr(ino), stamp), volume.options.attrTtlNs());
-        } catch (FsException e) {
-            rq.replyError(e.errno());
+            volume.serveHere(rq, work);
+            return true;
+        } finally {
+            company.exitAlone(stamp);
         }
     }
 
     void setattr(Request rq, long ino, SetAttr change) {
-        volume.serveFlushing(rq, () -> {
-            if (change.has(SetAttr.SIZE)) {
-                FileState file = volume.files.acquire(ino);
+        if (!change.has(SetAttr.SIZE)) {
+            under(rq, ino, Mode.EXCLUSIVE, () -> {
+                change(ino, change);
+                replyAttr(rq, ino);
+            });
+            return;
+        }
+        volume.serve(rq, () -> {
+            FileState file = volume.files.acquire(ino);
+            resized(rq, file, change.size(), change.has(SetAttr.KILL_SUIDGID), () -> {
                 try {
-                    truncate(file, change.size(), change.has(SetAttr.KILL_SUIDGID));
+                    if ((change.valid() & CHANGES_BESIDE_SIZE) != 0) {
+                        change(ino, change);
+                    }
+                    replyAttr(rq, ino);
                 } finally {
                     volume.release(file);
                 }
-            }
-            if (!change.has(SetAttr.SIZE) || (change.valid() & CHANGES_BESIDE_SIZE) != 0) {
-                change(ino, change);
-            }
-            long stamp = volume.files.removals();
-            rq.replyAttr(volume.current(volume.service.getattr(ino), stamp), volume.options.attrTtlNs());
+            });
         });
+    }
+
+    /**
+     * Sets a file's size and then does the rest, under the file's attributes and what is cut; here if the tokens are at hand, else elsewhere.
+     *
+     * @param rest takes over the caller's reference to the file; if it is not reached, that is released here
+     */
+    void resized(Request rq, FileState file, long size, boolean killSuidGid, NodeVolume.Work rest) {
+        boolean[] handedOver = new boolean[1];
+        NodeVolume.Work work = () -> {
+            truncate(file, size, killSuidGid);
+            handedOver[0] = true;
+            rest.run();
+        };
+        if (!volume.access.mayWait() && runNow(rq, file, size, work)) {
+            if (!handedOver[0]) {
+                volume.release(file);
+            }
+            return;
+        }
+        volume.serveElsewhere(rq, () -> {
+            try {
+                long from = Math.min(size, ExtentIo.MAX_FILE_BYTES);
+                volume.access.withAttributes(
+                        file,
+                        Mode.EXCLUSIVE,
+                        () -> volume.access.withTiles(file, from, FileTokens.TO_END, Locked.NOTHING, () -> {
+                            work.run();
+                            return true;
+                        }));
+            } finally {
+                if (!handedOver[0]) {
+                    volume.release(file);
+                }
+            }
+        });
+    }
+
+    private boolean runNow(Request rq, FileState file, long size, NodeVolume.Work work) {
+        int attr = file.attrTokens.enterNow(0, FileTokens.TO_END, Mode.EXCLUSIVE);
+        if (attr == FileTokens.REFUSED) {
+            return false;
+        }
+        int data = FileTokens.REFUSED;
+        try {
+            long from = Math.min(size, ExtentIo.MAX_FILE_BYTES) & -TileMap.TILE_BYTES;
+            data = file.tokens.enterNow(from, FileTokens.TO_END, Mode.EXCLUSIVE);
+            if (data == FileTokens.REFUSED) {
+                return false;
+            }
+            volume.serveHere(rq, () -> {
+                volume.access.prepareAttr(file);
+                volume.access.prepare(file, from, FileTokens.TO_END);
+                work.run();
+            });
+            return true;
+        } finally {
+            FileAccess.exitIfHeld(file.tokens, data);
+            file.attrTokens.exit(attr);
+        }
     }
 
     private void change(long ino, SetAttr change) throws FsException {
@@ -71,28 +189,55 @@ final class AttrHandlers {
         }
     }
 
-    /** Sets the size, at the owner first. */
-    void truncate(FileState file, long size, boolean killSuidGid) throws FsException {
+    /** Sets the size. The token of the attributes, and of the data from there on, is held. */
+    private void truncate(FileState file, long size, boolean killSuidGid) throws FsException {
         if (size > ExtentIo.MAX_FILE_BYTES) {
             throw new FsException(Errno.EFBIG, "beyond the largest file");
         }
         long now = WallClock.nowNs();
         file.commitLock.lock();
         try {
-            long stamp = file.lock.writeLock();
+            volume.commits.commitLocked(file, false); // what the owner refuses to cut must not be lost here
+            cutHere(file, size);
+            boolean done = false;
             try {
                 volume.service.truncate(file.ino, size, killSuidGid, now);
-                if (size < file.size) {
-                    ExtentIo.cut(file, size);
-                }
-                file.size = size;
-                file.mtimeNs = now;
-                file.ctimeNs = now;
+                done = true;
             } finally {
-                file.lock.unlockWrite(stamp);
+                cutThere(file, size, now, done);
             }
         } finally {
             file.commitLock.unlock();
+        }
+    }
+
+    /** Before the owner frees the space, so that nothing can be written to it any more. */
+    private static void cutHere(FileState file, long size) {
+        long stamp = file.lock.writeLock();
+        try {
+            if (size < file.size) {
+                ExtentIo.cut(file, size);
+            }
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+    }
+
+    private static void cutThere(FileState file, long size, long now, boolean done) {
+        long stamp = file.lock.writeLock();
+        try {
+            if (done) {
+                file.size = size;
+                file.mtimeNs = now;
+                file.ctimeNs = now;
+                file.mtimeChanged = false;
+            } else {
+                file.attrStale = true;
+                file.tiles.markStale(0, TileMap.TILES_END);
+                file.settleCalm();
+            }
+        } finally {
+            file.lock.unlockWrite(stamp);
         }
     }
 

@@ -17,7 +17,8 @@ final class DeadTileException extends FsException {
 
     static FsException of(Tile tile, BrickException failure) {
         return switch (failure.reason()) {
-            case DEAD_HANDLE, UNREACHABLE, NOT_FOUND -> new DeadTileException(tile, String.valueOf(failure.getMessage()));
+            case DEAD_HANDLE, UNREACHABLE, NOT_FOUND ->
+                new DeadTileException(tile, String.valueOf(failure.getMessage()));
             default -> Failures.asFs(failure);
         };
     }

@@ -1,11 +1,15 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.Mode;
+import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileSystem;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.VolumeService.Creator;
+import io.tesserafs.node.namespace.VolumeService.Unlinked;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -28,24 +32,23 @@ final class EntryHandlers {
     }
 
     void lookup(Request rq, long parent, byte[] name) {
-        try {
+        volume.names.serve(rq, parent, Mode.SHARED, alone -> {
             long stamp = volume.files.removals();
             InodeAttr attr = volume.service.lookup(parent, name);
             if (attr == null) {
                 rq.replyNoEntry(volume.options.negativeTtlNs());
             } else {
-                volume.replyEntry(rq, volume.current(attr, stamp));
+                volume.replyEntry(rq, attr, stamp, alone);
             }
-        } catch (FsException e) {
-            rq.replyError(e.errno());
-        }
+        });
     }
 
     void create(Request rq, long parent, byte[] name, int mode, int rdev, byte @Nullable [] target) {
-        volume.serve(
-                rq,
-                () -> volume.replyEntry(
-                        rq, volume.service.create(parent, name, mode, rdev, target, creator(rq), WallClock.nowNs())));
+        volume.names.serve(rq, parent, Mode.EXCLUSIVE, alone -> {
+            long stamp = volume.files.removals();
+            InodeAttr made = volume.service.create(parent, name, mode, rdev, target, creator(rq), WallClock.nowNs());
+            volume.replyEntry(rq, made, stamp, alone);
+        });
     }
 
     static Creator creator(Request rq) {
@@ -53,38 +56,40 @@ final class EntryHandlers {
     }
 
     void unlink(Request rq, long parent, byte[] name) {
-        volume.serve(rq, () -> {
-            volume.unlinked(volume.service.unlink(parent, name, WallClock.nowNs()));
-            rq.replyOk();
+        volume.names.serve(rq, parent, Mode.EXCLUSIVE, alone -> {
+            Unlinked gone = volume.service.unlink(parent, name, WallClock.nowNs());
+            volume.unlinked(gone);
+            showEverywhere(rq, gone, alone, rq::replyOk);
         });
     }
 
     void rmdir(Request rq, long parent, byte[] name) {
-        volume.serve(rq, () -> {
+        volume.names.serve(rq, parent, Mode.EXCLUSIVE, alone -> {
             volume.unlinked(volume.service.rmdir(parent, name, WallClock.nowNs()));
             rq.replyOk();
         });
     }
 
     void rename(Request rq, long parent, byte[] name, long newParent, byte[] newName, int flags) {
-        volume.serve(rq, () -> {
-            volume.unlinked(volume.service.rename(parent, name, newParent, newName, flags, WallClock.nowNs()));
-            rq.replyOk();
+        volume.names.serve(rq, parent, newParent, Mode.EXCLUSIVE, alone -> {
+            Unlinked gone = volume.service.rename(parent, name, newParent, newName, flags, WallClock.nowNs());
+            volume.unlinked(gone);
+            showEverywhere(rq, gone, alone, rq::replyOk);
         });
     }
 
     void link(Request rq, long ino, long newParent, byte[] newName) {
-        volume.serve(rq, () -> {
+        volume.names.serve(rq, newParent, Mode.EXCLUSIVE, alone -> {
             long stamp = volume.files.removals();
             InodeAttr attr = volume.service.link(ino, newParent, newName, WallClock.nowNs());
             volume.linkedAgain(ino);
-            volume.replyEntry(rq, volume.current(attr, stamp));
+            showEverywhere(rq, new Unlinked(ino, attr.nlink()), alone, () -> volume.replyEntry(rq, attr, stamp, alone));
         });
     }
 
     void opendir(Request rq, long ino) {
-        volume.serve(rq, () -> {
-            long handle = volume.handles.add(new OpenFile(ino, null, false, true));
+        volume.serveHere(rq, () -> {
+            long handle = volume.handles.add(new OpenFile(ino, null, false, true, false));
             if (!rq.replyOpen(handle, 0)) {
                 volume.handles.remove(handle);
             }
@@ -107,14 +112,14 @@ final class EntryHandlers {
     private record Entry(byte[] name, long nextCookie, InodeAttr attr) {}
 
     void readdir(Request rq, long ino, long handle, long cookie, int size, boolean plus) {
-        volume.serve(rq, () -> {
+        volume.names.serve(rq, ino, Mode.SHARED, alone -> {
             if (handle != FileSystem.NO_HANDLE && volume.handles.get(handle).ino != ino) {
                 throw new FsException(Errno.EBADF, "handle of another directory");
             }
             Request.Directory out = rq.directory(size, plus);
             List<Long> referenced = new ArrayList<>();
             if (addDots(out, ino, cookie)) {
-                addEntries(out, ino, Math.max(cookie, DOT_DOT_COOKIE), size, plus, referenced);
+                addEntries(out, ino, Math.max(cookie, DOT_DOT_COOKIE), size, plus, referenced, alone);
             }
             if (!out.reply()) {
                 referenced.forEach(gone -> volume.forget(gone, 1));
@@ -130,7 +135,8 @@ final class EntryHandlers {
         return cookie >= DOT_DOT_COOKIE || out.add(DOT_DOT, volume.service.parent(ino), type, DOT_DOT_COOKIE);
     }
 
-    private void addEntries(Request.Directory out, long ino, long cookie, int size, boolean plus, List<Long> referenced)
+    private void addEntries(
+            Request.Directory out, long ino, long cookie, int size, boolean plus, List<Long> referenced, boolean alone)
             throws FsException {
         int most = size / (plus ? MIN_PLUS_BYTES : MIN_ENTRY_BYTES) + 1;
         List<Entry> entries = new ArrayList<>(most);
@@ -146,14 +152,74 @@ final class EntryHandlers {
                 }
                 continue;
             }
-            InodeAttr attr = merged(entry.attr, stamp);
-            volume.references.add(attr.ino());
-            if (!out.add(entry.name, attr, entry.nextCookie, volume.options.entryTtlNs(), volume.options.attrTtlNs())) {
-                volume.forget(attr.ino(), 1);
+            volume.references.add(entry.attr.ino(), entry.attr.isDirectory());
+            if (!add(out, entry, stamp, alone)) {
+                volume.forget(entry.attr.ino(), 1);
                 return;
             }
-            referenced.add(attr.ino());
+            referenced.add(entry.attr.ino());
         }
+    }
+
+    /** Attributes may be cached if the token is at hand; it is not worth waiting for, entry by entry. */
+    private boolean add(Request.Directory out, Entry entry, long stamp, boolean alone) {
+        long entryTtl = volume.options.entryTtlNs();
+        if (alone) {
+            return out.add(
+                    entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, volume.options.attrTtlNs());
+        }
+        if (volume.access.mayWait()) {
+            return out.add(entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, 0);
+        }
+        FileTokens meta = volume.names.attributesOf(entry.attr);
+        int ticket = meta.enterNow(0, FileTokens.TO_END, Mode.SHARED);
+        try {
+            if (ticket == FileTokens.REFUSED) {
+                return out.add(entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, 0);
+            }
+            InodeAttr attr = merged(again(entry.attr), stamp);
+            return out.add(entry.name, attr, entry.nextCookie, entryTtl, volume.options.attrTtlNs());
+        } finally {
+            FileAccess.exitIfHeld(meta, ticket);
+            meta.close();
+        }
+    }
+
+    /** What was listed may be from before the token was here. */
+    private InodeAttr again(InodeAttr listed) {
+        try {
+            return volume.service.getattr(listed.ino());
+        } catch (FsException e) {
+            return listed; // gone meanwhile; its name is about to be recalled
+        }
+    }
+
+    /**
+     * Before a change of an inode's link count is answered, other nodes forget what they cache of its attributes. Not for the last link: who has
+     * such a file open sees the count a cache timeout later.
+     */
+    private void showEverywhere(Request rq, @Nullable Unlinked changed, boolean alone, NodeVolume.Work reply)
+            throws FsException {
+        if (alone || changed == null || changed.nlink() == 0) {
+            reply.run();
+            return;
+        }
+        FileTokens attributes = volume.tokens.open(Resource.attributes(changed.ino()));
+        int ticket = attributes.enterNow(0, FileTokens.TO_END, Mode.EXCLUSIVE);
+        if (ticket != FileTokens.REFUSED) {
+            attributes.exit(ticket);
+            attributes.close();
+            reply.run();
+            return;
+        }
+        volume.serveElsewhere(rq, () -> {
+            try {
+                attributes.exit(FileAccess.enter(attributes, 0, FileTokens.TO_END, Mode.EXCLUSIVE));
+            } finally {
+                attributes.close();
+            }
+            reply.run();
+        });
     }
 
     /** An inode that vanished since it was listed is shown as it was; the kernel asks again when it is used. */

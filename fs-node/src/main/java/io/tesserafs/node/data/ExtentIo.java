@@ -7,6 +7,7 @@ import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -23,18 +24,34 @@ final class ExtentIo {
 
     private ExtentIo() {}
 
+    /** Answered by {@link #tryRead} and {@link #tryOverwrite}: not without waiting. */
+    static final int NOT_NOW = -1;
+
+    /** A READ is staged here where a tile's bytes are not mapped; a reply is out before the thread serves the next. */
+    private static final ThreadLocal<MemorySegment> STAGING = new ThreadLocal<>();
+
     /** Answers a READ. Parts point into pool memory, so the file's lock is held until the reply is out. */
     static int read(FileState file, Request rq, long offset, int length) throws FsException {
-        long stamp = readable(file);
+        return readLocked(file, rq, offset, length, file.lock.readLock());
+    }
+
+    /** As {@link #read}, unless somebody holds the file's lock who may wait for another host. */
+    static int tryRead(FileState file, Request rq, long offset, int length) throws FsException {
+        long stamp = file.lock.tryReadLock();
+        return stamp == 0 ? NOT_NOW : readLocked(file, rq, offset, length, stamp);
+    }
+
+    private static int readLocked(FileState file, Request rq, long offset, int length, long stamp) throws FsException {
         try {
             long end = Math.min(file.size, offset + length);
+            int staged = 0;
             for (long at = offset; at < end; ) {
                 int within = (int) at & WITHIN;
                 int n = (int) Math.min(end - at, TILE_BYTES - within);
                 Tile tile = file.tiles.get(at >>> TILE_SHIFT);
                 int valid = tile == null ? 0 : Math.clamp(tile.validBytes - within, 0, n);
                 if (tile != null && valid > 0) {
-                    rq.addData(tile.memory, (long) tile.base + within, valid);
+                    staged += addData(rq, tile, within, valid, staged, length);
                 }
                 if (valid < n) {
                     rq.addZeros(n - valid);
@@ -48,37 +65,67 @@ final class ExtentIo {
         }
     }
 
-    /** The shared lock, with the layout loaded. */
-    private static long readable(FileState file) throws FsException {
-        long stamp = file.lock.readLock();
-        if (!file.tiles.loaded()) {
-            file.lock.unlockRead(stamp);
-            long exclusive = file.lock.writeLock();
-            try {
-                file.tiles.load();
-            } catch (FsException | RuntimeException e) {
-                file.lock.unlockWrite(exclusive);
-                throw e;
-            }
-            stamp = file.lock.tryConvertToReadLock(exclusive);
+    /** Returns how much of the staging memory it took. */
+    private static int addData(Request rq, Tile tile, int within, int length, int staged, int most) throws FsException {
+        MemorySegment near = tile.memory;
+        if (near != null) {
+            tile.checkAlive();
+            rq.addData(near, (long) tile.base + within, length);
+            return 0;
         }
-        return stamp;
+        MemorySegment staging = STAGING.get();
+        if (staging == null || staging.byteSize() < most) {
+            staging = Arena.ofAuto().allocate(Math.max(most, STAGING_BYTES), 4096);
+            STAGING.set(staging);
+        }
+        tile.read(within, staging, staged, length);
+        rq.addData(staging, staged, length);
+        return length;
+    }
+
+    /** The usual READ. */
+    private static final int STAGING_BYTES = 128 << 10;
+
+    /**
+     * Writes over what is valid already, if that can be done now; beside other readers and writers of the file.
+     *
+     * @return {@code length} or {@link #NOT_NOW}
+     */
+    static int tryOverwrite(FileState file, long offset, MemorySegment source, int length, long nowNs)
+            throws FsException {
+        long stamp = file.lock.tryReadLock();
+        if (stamp == 0) {
+            return NOT_NOW;
+        }
+        try {
+            if (offset > MAX_FILE_BYTES - length || !isValid(file, offset, length)) {
+                return NOT_NOW;
+            }
+            copyIn(file, offset, source, 0, length);
+            file.modified(nowNs);
+            file.loose = true;
+            return length;
+        } finally {
+            file.lock.unlockRead(stamp);
+        }
     }
 
     /**
      * Writes {@code length} bytes. Inside valid bytes this runs beside other readers and writers of the file.
      *
+     * @param whole no other node has a token on the file; else tiles that are touched become valid as wholes (see {@link #provide}), and unless
+     *     {@link #hasTiles} the caller holds the token on them as wholes
      * @return bytes written; fewer than asked only when space ran out in the middle
      */
-    static int write(FileState file, long offset, MemorySegment source, long sourceOffset, int length, long nowNs)
+    static int write(FileState file, long offset, MemorySegment source, int length, long nowNs, boolean whole)
             throws FsException {
         if (offset > MAX_FILE_BYTES - length) {
             throw new FsException(Errno.EFBIG, "beyond the largest file");
         }
-        long stamp = readable(file);
+        long stamp = file.lock.readLock();
         try {
             if (isValid(file, offset, length)) {
-                copyIn(file, offset, source, sourceOffset, length);
+                copyIn(file, offset, source, 0, length);
                 file.modified(nowNs);
                 file.loose = true;
                 return length;
@@ -88,16 +135,27 @@ final class ExtentIo {
         }
         long exclusive = file.lock.writeLock();
         try {
-            return writeExclusive(file, offset, source, sourceOffset, length, nowNs);
+            return writeExclusive(file, offset, source, 0, length, nowNs, whole);
         } finally {
             file.lock.unlockWrite(exclusive);
         }
     }
 
-    private static boolean isValid(FileState file, long offset, int length) {
-        if (offset + length > file.size) {
-            return false;
+    /** Whether every byte of the range is backed by valid bytes: a write there changes no tile. */
+    static boolean hasTiles(FileState file, long offset, int length) {
+        long stamp = file.lock.readLock();
+        try {
+            return tilesValid(file, offset, length);
+        } finally {
+            file.lock.unlockRead(stamp);
         }
+    }
+
+    private static boolean isValid(FileState file, long offset, int length) {
+        return offset + length <= file.size && tilesValid(file, offset, length);
+    }
+
+    private static boolean tilesValid(FileState file, long offset, int length) {
         for (long at = offset; at < offset + length; ) {
             int within = (int) at & WITHIN;
             int n = (int) Math.min(offset + length - at, TILE_BYTES - within);
@@ -116,30 +174,31 @@ final class ExtentIo {
             int within = (int) at & WITHIN;
             int n = (int) Math.min(offset + length - at, TILE_BYTES - within);
             Tile tile = file.tiles.get(at >>> TILE_SHIFT);
-            if (tile == null || !tile.mapped.handle.alive()) {
-                throw new FsException(Errno.EIO, "the block's handle is dead");
+            if (tile == null) {
+                throw new IllegalStateException("no tile at " + at + " of inode " + file.ino);
             }
-            MemorySegment.copy(source, sourceOffset + at - offset, tile.memory, (long) tile.base + within, n);
-            tile.dirty(within, within + n);
+            tile.write(within, source, sourceOffset + at - offset, n);
             at += n;
         }
     }
 
     /** The exclusive lock is held. */
     static int writeExclusive(
-            FileState file, long offset, MemorySegment source, long sourceOffset, int length, long nowNs)
+            FileState file, long offset, MemorySegment source, long sourceOffset, int length, long nowNs, boolean whole)
             throws FsException {
-        file.tiles.load();
         int done = 0;
         try {
             while (done < length) {
                 long at = offset + done;
                 int within = (int) at & WITHIN;
                 int n = Math.min(length - done, TILE_BYTES - within);
-                Tile tile = provide(file, at >>> TILE_SHIFT, within + n);
+                Tile tile = provide(file, at >>> TILE_SHIFT, within + n, whole);
                 zeroGap(tile, within);
                 copyIn(file, at, source, sourceOffset + done, n);
                 validate(tile, within + n);
+                if (!whole) {
+                    zeroGap(tile, TILE_BYTES);
+                }
                 done += n;
                 file.size = Math.max(file.size, at + n);
             }
@@ -160,52 +219,80 @@ final class ExtentIo {
         }
     }
 
-    private static void zeroGap(Tile tile, int upTo) {
+    private static void zeroGap(Tile tile, int upTo) throws FsException {
         if (tile.validBytes < upTo) {
-            tile.memory
-                    .asSlice((long) tile.base + tile.validBytes, upTo - tile.validBytes)
-                    .fill((byte) 0);
-            tile.dirty(tile.validBytes, upTo);
+            tile.zero(tile.validBytes, upTo);
             tile.validBytes = upTo;
             tile.changed = true;
         }
     }
 
-    /** The tile with room for {@code bytes}: as it is, new, or moved to a larger place. */
-    private static Tile provide(FileState file, long index, int bytes) throws FsException {
+    /**
+     * The tile with room for {@code bytes}: as it is, new, or moved to a larger place. Where other nodes use the file as well, it gets a whole block,
+     * and then is made valid to its end: two nodes that write different pages of a tile must not zero each other's.
+     */
+    private static Tile provide(FileState file, long index, int bytes, boolean whole) throws FsException {
         Tile tile = file.tiles.get(index);
-        if (tile != null && tile.capacity() >= bytes) {
+        if (tile != null && tile.capacity() >= (whole ? bytes : TILE_BYTES)) {
             return tile;
         }
         // Only the first tile of a file may be small: what grows past it is no small file.
-        int room = index == 0 && file.size <= TILE_BYTES ? Math.max(bytes, ExtentRef.MIN_SLICE_BYTES) : TILE_BYTES;
+        boolean small = whole && index == 0 && file.size <= TILE_BYTES;
+        int room = small ? Math.max(bytes, ExtentRef.MIN_SLICE_BYTES) : TILE_BYTES;
         Tile larger = file.tiles.allocate(index, room);
         larger.changed = true;
         if (tile != null) {
-            MemorySegment.copy(tile.memory, tile.base, larger.memory, larger.base, tile.validBytes);
+            move(tile, larger);
             larger.validBytes = tile.validBytes;
-            larger.dirty(0, tile.validBytes);
         }
         file.tiles.put(larger);
         file.holes.remove(index);
         file.attrChanged = true;
+        file.settleCalm();
         return larger;
     }
 
+    private static void move(Tile from, Tile to) throws FsException {
+        MemorySegment near = from.memory;
+        if (near != null) {
+            from.checkAlive();
+            to.write(0, near.asSlice(from.base, from.validBytes), 0, from.validBytes);
+            return;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment copy = arena.allocate(from.validBytes, 4096);
+            from.read(0, copy, 0, from.validBytes);
+            to.write(0, copy, 0, from.validBytes);
+        }
+    }
+
     /** Reserves space for a range, so that writes into it cannot run out of it. The exclusive lock is held. */
-    static void reserve(FileState file, long offset, long length) throws FsException {
-        file.tiles.load();
+    static void reserve(FileState file, long offset, long length, boolean whole) throws FsException {
         for (long at = offset; at < offset + length; ) {
             int within = (int) at & WITHIN;
             int n = (int) Math.min(offset + length - at, TILE_BYTES - within);
-            provide(file, at >>> TILE_SHIFT, within + n);
+            Tile tile = provide(file, at >>> TILE_SHIFT, within + n, whole);
+            if (!whole) {
+                zeroGap(tile, TILE_BYTES);
+            }
             at += n;
+        }
+    }
+
+    /**
+     * Gives the tiles in [from, to) that lie inside the file whole blocks, valid to their ends. Where nodes share a tile, it must be so
+     * before any of them maps a page of it: writeback of that page cannot wait for the tile. The exclusive lock is held.
+     */
+    static void materialise(FileState file, long fromTile, long toTile) throws FsException {
+        for (long index = fromTile; index < toTile && index << TILE_SHIFT < file.size; index++) {
+            Tile tile = provide(file, index, TILE_BYTES, false);
+            zeroGap(tile, TILE_BYTES);
+            file.loose = true;
         }
     }
 
     /** Makes a range read as zeros; whole tiles give their space back if {@code free}. The exclusive lock is held. */
     static void zero(FileState file, long offset, long length, boolean free) throws FsException {
-        file.tiles.load();
         long end = length > MAX_FILE_BYTES - offset ? MAX_FILE_BYTES : offset + length;
         for (Tile tile : file.tiles.all()) {
             long start = tile.index << TILE_SHIFT;
@@ -221,8 +308,7 @@ final class ExtentIo {
                 tile.changed |= from < tile.validBytes;
                 tile.validBytes = Math.min(tile.validBytes, from);
             } else {
-                tile.memory.asSlice((long) tile.base + from, to - from).fill((byte) 0);
-                tile.dirty(from, to);
+                tile.zero(from, to);
             }
         }
         file.attrChanged = true;
@@ -253,7 +339,7 @@ final class ExtentIo {
 
     /** SEEK_DATA or SEEK_HOLE. */
     static long seek(FileState file, long offset, boolean data) throws FsException {
-        long stamp = readable(file);
+        long stamp = file.lock.readLock();
         try {
             if (offset < 0 || offset >= file.size) {
                 throw new FsException(Errno.ENXIO, "beyond the end");

@@ -18,19 +18,19 @@ final class FileCommits {
     /** A tile as it was when the commit began. */
     private record Change(Tile tile, int validBytes) {}
 
-    private record Flush(Tile tile, int from, int to) {}
+    private record Flush(Tile tile, BlockMap.Mapped block, int from, int to) {}
 
     private final VolumeService service;
     private final BlockMap blocks;
     private final DataCounters counters;
     /** Nothing to wait for: data is as durable in memory as it can get, so that every commit may call itself durable. */
-    private final boolean flushIsFree;
+    private final boolean homeFlushIsFree;
 
     FileCommits(VolumeService service, BlockMap blocks, DataCounters counters) {
         this.service = service;
         this.blocks = blocks;
         this.counters = counters;
-        this.flushIsFree = blocks.brick().info().persistence() == BrickInfo.Persistence.NONE;
+        this.homeFlushIsFree = blocks.bricks().home().info().persistence() == BrickInfo.Persistence.NONE;
     }
 
     /**
@@ -50,9 +50,19 @@ final class FileCommits {
         }
     }
 
+    /** As {@link #commit}, but also waits for a commit under way: afterwards the owner knows all that this node did so far. */
+    void settle(FileState file) throws FsException {
+        file.commitLock.lock();
+        try {
+            commitLocked(file, false);
+        } finally {
+            file.commitLock.unlock();
+        }
+    }
+
     /** As {@link #commit}, for a caller that holds the commit lock. */
     void commitLocked(FileState file, boolean durableWanted) throws FsException {
-        boolean durable = durableWanted || flushIsFree;
+        boolean durable = durableWanted || homeFlushIsFree && !blocks.bricks().hasOthers();
         if (!(file.attrChanged || file.clearSuidGid || file.loose && durable)) {
             return;
         }
@@ -72,8 +82,7 @@ final class FileCommits {
                 }
                 long range = durable ? tile.takeDirty() : 0;
                 if (range != 0) {
-                    blocks.acquire(tile.ref);
-                    flushes.add(new Flush(tile, (int) (range >>> 32), (int) range));
+                    flushes.add(new Flush(tile, blocks.acquire(tile.ref), (int) (range >>> 32), (int) range));
                 }
             }
             holes = file.holes.stream().mapToLong(Long::longValue).toArray();
@@ -81,12 +90,14 @@ final class FileCommits {
             attributes = new DataCommit(
                     List.of(),
                     new long[0],
-                    file.size,
-                    file.mtimeNs,
+                    file.attrStale ? DataCommit.UNCHANGED : file.size,
+                    file.mtimeChanged ? file.mtimeNs : DataCommit.UNCHANGED,
                     file.ctimeNs,
-                    file.atimeNs,
+                    file.atimeChanged ? file.atimeNs : DataCommit.UNCHANGED,
                     durable,
                     file.takeClearSuidGid());
+            file.mtimeChanged = false;
+            file.atimeChanged = false;
             file.attrChanged = false;
             file.loose = file.loose && !durable;
         } catch (BrickException e) {
@@ -109,7 +120,7 @@ final class FileCommits {
 
     private static void flush(List<Flush> flushes) throws BrickException {
         for (Flush flush : flushes) {
-            flush.tile.mapped.handle.flush((long) flush.tile.base + flush.from, flush.to - flush.from);
+            flush.block.handle.flush((long) flush.tile.base + flush.from, flush.to - flush.from);
         }
     }
 
@@ -174,12 +185,14 @@ final class FileCommits {
                     }
                 }
                 file.attrChanged = true;
+                file.mtimeChanged |= attributes.mtimeNs() != DataCommit.UNCHANGED;
+                file.atimeChanged |= attributes.atimeNs() != DataCommit.UNCHANGED;
                 file.loose = true;
                 file.clearSuidGid |= attributes.clearSuidGid();
             }
         } finally {
             file.lock.unlockWrite(stamp);
-            flushes.forEach(f -> blocks.release(f.tile.ref));
+            flushes.forEach(f -> blocks.release(f.tile.ref, f.block));
         }
         if (done && !attributes.durable() && !changes.isEmpty()) {
             file.loose = true;

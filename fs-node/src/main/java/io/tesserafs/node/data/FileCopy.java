@@ -14,7 +14,8 @@ final class FileCopy {
     private FileCopy() {}
 
     /** Both files' tokens are held. Returns the bytes copied, 0 at the end of the source. */
-    static int copy(FileState from, long offset, FileState to, long outOffset, long length) throws FsException {
+    static int copy(FileState from, long offset, FileState to, long outOffset, long length, boolean whole)
+            throws FsException {
         long fromStamp = 0;
         long toStamp = 0;
         if (from.ino < to.ino) {
@@ -25,11 +26,10 @@ final class FileCopy {
             fromStamp = from == to ? 0 : from.lock.writeLock();
         }
         try {
-            from.tiles.load();
             long most = Math.min(Math.min(length, MAX_BYTES), from.size - offset);
             int done = 0;
             while (done < most) {
-                int n = piece(from, offset + done, to, outOffset + done, (int) (most - done));
+                int n = piece(from, offset + done, to, outOffset + done, (int) (most - done), whole);
                 done += n;
                 if (n == 0) {
                     break;
@@ -44,20 +44,30 @@ final class FileCopy {
         }
     }
 
-    private static int piece(FileState from, long at, FileState to, long outAt, int most) throws FsException {
+    private static int piece(FileState from, long at, FileState to, long outAt, int most, boolean whole)
+            throws FsException {
         Tile tile = from.tiles.get(at >>> TileMap.TILE_SHIFT);
         int within = (int) at & TileMap.TILE_BYTES - 1;
         int n = Math.min(most, TileMap.TILE_BYTES - within);
         long now = WallClock.nowNs();
         if (tile != null && tile.validBytes > within) {
             n = Math.min(n, tile.validBytes - within);
-            return ExtentIo.writeExclusive(to, outAt, tile.memory, (long) tile.base + within, n, now);
+            MemorySegment near = tile.memory;
+            if (near != null) {
+                tile.checkAlive();
+                return ExtentIo.writeExclusive(to, outAt, near, (long) tile.base + within, n, now, whole);
+            }
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment copy = arena.allocate(n, 4096);
+                tile.read(within, copy, 0, n);
+                return ExtentIo.writeExclusive(to, outAt, copy, 0, n, now, whole);
+            }
         }
         if (outAt >= to.size) {
             to.size = outAt + n; // nothing there: it stays a hole
             to.modified(now);
             return n;
         }
-        return ExtentIo.writeExclusive(to, outAt, ZEROS, 0, (int) Math.min(n, ZEROS.byteSize()), now);
+        return ExtentIo.writeExclusive(to, outAt, ZEROS, 0, (int) Math.min(n, ZEROS.byteSize()), now, whole);
     }
 }

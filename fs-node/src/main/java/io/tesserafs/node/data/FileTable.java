@@ -1,5 +1,8 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.Mode;
+import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenClient;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
@@ -58,18 +61,39 @@ final class FileTable {
     }
 
     private FileState newState(InodeAttr attr) {
-        return new FileState(attr, tokens.open(attr.ino()), new TileMap(service, blocks, attr.ino()));
+        return new FileState(
+                attr,
+                tokens.open(Resource.data(attr.ino())),
+                tokens.open(Resource.attributes(attr.ino())),
+                new TileMap(service, blocks, attr.ino()));
     }
 
-    /** For a file that was just made, and has no extents. */
-    FileState acquireNew(InodeAttr attr) {
+    /**
+     * For a file that was just made, and has no extents.
+     *
+     * @param alone no other node can have found it yet, or ever will without this one hearing of it first
+     */
+    FileState acquireNew(InodeAttr attr, boolean alone) {
         FileState file = newState(attr);
-        file.tiles.startEmpty();
+        if (alone || isOurs(file.attrTokens) && isOurs(file.tokens)) {
+            file.tiles.startEmpty();
+            file.attrStale = false;
+            file.settleCalm();
+        }
         file.references = 1;
         if (files.putIfAbsent(attr.ino(), file) != null) {
             throw new IllegalStateException("new inode " + attr.ino() + " is open already");
         }
         return file;
+    }
+
+    private static boolean isOurs(FileTokens tokens) {
+        int ticket = tokens.tryEnter(0, FileTokens.TO_END, Mode.EXCLUSIVE);
+        if (ticket == FileTokens.REFUSED) {
+            return false;
+        }
+        tokens.exit(ticket);
+        return true;
     }
 
     /** One more reference to a file that may be leaving; false if it has left. */
@@ -120,6 +144,7 @@ final class FileTable {
             file.lock.unlockWrite(stamp);
         }
         file.tokens.close();
+        file.attrTokens.close();
         dirty.remove(file);
         countRemoval();
     }

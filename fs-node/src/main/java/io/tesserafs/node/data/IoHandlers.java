@@ -2,14 +2,15 @@ package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.Mode;
-import io.tesserafs.coherence.token.TokenException;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.Request;
+import io.tesserafs.node.data.FileAccess.Locked;
 import io.tesserafs.node.namespace.FsException;
-import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
-/** Reads, writes and everything else that touches the bytes of a file, under its tokens. */
+/** Reads, and whatever else looks at or moves bytes of files, under their tokens; see {@link WriteHandlers} for writes. */
 final class IoHandlers {
+    private static final int O_DIRECT = 0x4000;
     private static final int FALLOC_KEEP_SIZE = 1;
     private static final int FALLOC_PUNCH_HOLE = 2;
     private static final int FALLOC_ZERO_RANGE = 0x10;
@@ -18,46 +19,108 @@ final class IoHandlers {
     private static final long DAY_NS = 24L * 3600 * 1_000_000_000L;
 
     private final NodeVolume volume;
+    private final FileAccess access;
 
     IoHandlers(NodeVolume volume) {
         this.volume = volume;
+        this.access = volume.access;
     }
 
-    void read(Request rq, long ino, long handle, long offset, int size) {
+    void read(Request rq, long ino, long handle, long offset, int size, int openFlags) {
         OpenFile open = volume.handles.find(handle);
         FileState file = open == null || open.ino != ino ? null : open.file;
         if (open == null || file == null) {
             rq.replyError(Errno.EBADF);
             return;
         }
+        boolean mayWait = access.mayWait();
         Mode mode = file.readMode();
         int ticket = file.tokens.tryEnter(offset, offset + size, mode);
-        if (ticket == FileTokens.REFUSED) {
+        if (ticket == FileTokens.REFUSED && !mayWait) {
             ticket = file.tokens.enterNow(offset, offset + size, mode);
         }
         if (ticket != FileTokens.REFUSED) {
-            readEntered(rq, open, file, ticket, offset, size);
-            return;
+            try {
+                if (readNow(rq, open, file, offset, size, mayWait)) {
+                    return;
+                }
+            } catch (DeadTileException e) {
+                FileAccess.forget(file, e.tile());
+            } catch (FsException e) {
+                rq.replyError(e.errno());
+                return;
+            } finally {
+                file.tokens.exit(ticket);
+            }
         }
         volume.counters.tokenWaits.increment();
-        volume.serveElsewhere(
-                rq,
-                () -> readEntered(rq, open, file, enter(file, offset, offset + size, file.readMode()), offset, size));
+        boolean direct = (openFlags & O_DIRECT) != 0 || open.direct;
+        Locked locked = direct ? Locked.NOTHING : new Locked(offset, offset + size);
+        volume.serveElsewhere(rq, () -> readPatiently(rq, open, file, offset, size, locked));
     }
 
-    private void readEntered(Request rq, OpenFile open, FileState file, int ticket, long offset, int size) {
-        try {
-            int n = ExtentIo.read(file, rq, offset, size);
-            volume.counters.reads.increment();
-            volume.counters.readBytes.add(n);
-            if (!open.noAtime) {
-                relatime(file);
+    private void readPatiently(Request rq, OpenFile open, FileState file, long offset, int size, Locked locked)
+            throws FsException {
+        Mode mode = file.readMode();
+        boolean answered = access.withData(file, offset, offset + size, mode, locked, () -> {
+            if (!isMappable(file, offset, size, mode)) {
+                return false;
             }
-        } catch (FsException e) {
-            rq.replyError(e.errno());
-        } finally {
-            file.tokens.exit(ticket);
+            rq.clearData();
+            return done(open, file, ExtentIo.read(file, rq, offset, size));
+        });
+        if (!answered) {
+            access.withTiles(file, offset, offset + size, locked, () -> {
+                materialise(file, offset, size);
+                rq.clearData();
+                return done(open, file, ExtentIo.read(file, rq, offset, size));
+            });
         }
+    }
+
+    /** False if the kernel may dirty the pages it reads, and tiles under them are shared with other nodes but not valid. */
+    private static boolean isMappable(FileState file, long offset, int size, Mode mode) {
+        long end = Math.min(offset + size, file.size);
+        if (mode == Mode.SHARED || end <= offset || ExtentIo.hasTiles(file, offset, (int) (end - offset))) {
+            return true;
+        }
+        int all = FileAccess.tryAll(file, Mode.EXCLUSIVE);
+        FileAccess.exitIfHeld(file.tokens, all);
+        return all != FileTokens.REFUSED; // who asks for part of a tile later gets it valid: see the recall
+    }
+
+    private static void materialise(FileState file, long offset, int size) throws FsException {
+        long stamp = file.lock.writeLock();
+        try {
+            ExtentIo.materialise(file, offset >>> TileMap.TILE_SHIFT, (offset + size - 1 >>> TileMap.TILE_SHIFT) + 1);
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+    }
+
+    /** Under the token; false if that would have to wait for another host. */
+    private boolean readNow(Request rq, OpenFile open, FileState file, long offset, int size, boolean mayWait)
+            throws FsException {
+        if (!file.calm) {
+            if (mayWait) {
+                return false;
+            }
+            access.prepare(file, offset, offset + size);
+        }
+        if (!isMappable(file, offset, size, file.readMode())) {
+            return false;
+        }
+        int n = mayWait ? ExtentIo.tryRead(file, rq, offset, size) : ExtentIo.read(file, rq, offset, size);
+        return n != ExtentIo.NOT_NOW && done(open, file, n);
+    }
+
+    private boolean done(OpenFile open, FileState file, int bytes) {
+        volume.counters.reads.increment();
+        volume.counters.readBytes.add(bytes);
+        if (!open.noAtime) {
+            relatime(file);
+        }
+        return true;
     }
 
     /** As mount option relatime: the access time moves when it is older than a change, or than a day. */
@@ -69,74 +132,9 @@ final class IoHandlers {
         long now = WallClock.nowNs();
         if (atime <= file.mtimeNs || atime <= file.ctimeNs || now - atime >= DAY_NS) {
             file.atimeNs = now;
+            file.atimeChanged = true;
             file.attrChanged = true;
             volume.files.queue(file);
-        }
-    }
-
-    private static int enter(FileState file, long from, long to, Mode mode) throws FsException {
-        try {
-            return file.tokens.enter(from, to, mode);
-        } catch (TokenException e) {
-            throw new FsException(Failures.errno(e), "no token");
-        }
-    }
-
-    void write(
-            Request rq,
-            long ino,
-            long handle,
-            long offset,
-            MemorySegment payload,
-            boolean fromCache,
-            boolean killSuidGid) {
-        OpenFile open = volume.handles.find(handle);
-        FileState file = open == null || open.ino != ino ? null : open.file;
-        if (file == null && fromCache) {
-            file = volume.files.find(ino); // the kernel picks any handle for writeback, perhaps one just closed
-        }
-        if (file == null) {
-            rq.replyError(Errno.EBADF);
-            return;
-        }
-        FileState target = file;
-        int length = (int) payload.byteSize();
-        int ticket = target.tokens.tryEnter(offset, offset + length, Mode.EXCLUSIVE);
-        if (ticket == FileTokens.REFUSED) {
-            ticket = target.tokens.enterNow(offset, offset + length, Mode.EXCLUSIVE);
-        }
-        if (ticket != FileTokens.REFUSED) {
-            writeEntered(rq, target, ticket, offset, payload, length, killSuidGid);
-            return;
-        }
-        volume.counters.tokenWaits.increment();
-        volume.serveElsewhere(rq, () -> {
-            int late = enter(target, offset, offset + length, Mode.EXCLUSIVE);
-            writeEntered(rq, target, late, offset, payload, length, killSuidGid);
-        });
-    }
-
-    private void writeEntered(
-            Request rq,
-            FileState file,
-            int ticket,
-            long offset,
-            MemorySegment payload,
-            int length,
-            boolean killSuidGid) {
-        try {
-            if (killSuidGid) {
-                file.wantClearSuidGid();
-            }
-            int n = ExtentIo.write(file, offset, payload, 0, length, WallClock.nowNs());
-            volume.files.queue(file);
-            volume.counters.writes.increment();
-            volume.counters.writtenBytes.add(n);
-            rq.replyWritten(n);
-        } catch (FsException e) {
-            rq.replyError(e.errno());
-        } finally {
-            file.tokens.exit(ticket);
         }
     }
 
@@ -151,28 +149,42 @@ final class IoHandlers {
             if (what != 0 && what != FALLOC_ZERO_RANGE && !(what == FALLOC_PUNCH_HOLE && keep)) {
                 throw new FsException(Errno.EOPNOTSUPP, "fallocate mode");
             }
-            int ticket = enter(file, offset, offset + length, Mode.EXCLUSIVE);
-            long stamp = file.lock.writeLock();
-            try {
-                if (what != 0) {
-                    ExtentIo.zero(file, offset, length, what == FALLOC_PUNCH_HOLE);
-                }
-                if (what != FALLOC_PUNCH_HOLE) {
-                    ExtentIo.reserve(file, offset, length);
-                }
-                if (!keep) {
-                    file.size = Math.max(file.size, offset + length);
-                }
-                file.modified(WallClock.nowNs());
-                file.loose = true;
-                file.clearSuidGid |= rq.uid() != 0; // the kernel leaves this to us and does not say who is privileged
-            } finally {
-                file.lock.unlockWrite(stamp);
-                file.tokens.exit(ticket);
-                volume.files.queue(file);
-            }
+            boolean privileged = rq.uid() == 0;
+            access.withLane(
+                    file,
+                    () -> access.withTiles(
+                            file,
+                            offset,
+                            offset + length,
+                            Locked.NOTHING,
+                            () -> allocate(file, offset, length, what, keep, privileged)));
             rq.replyOk();
         });
+    }
+
+    private boolean allocate(FileState file, long offset, long length, int what, boolean keep, boolean privileged)
+            throws FsException {
+        int all = FileAccess.tryAll(file, Mode.EXCLUSIVE);
+        long stamp = file.lock.writeLock();
+        try {
+            if (what != 0) {
+                ExtentIo.zero(file, offset, length, what == FALLOC_PUNCH_HOLE);
+            }
+            if (what != FALLOC_PUNCH_HOLE) {
+                ExtentIo.reserve(file, offset, length, all != FileTokens.REFUSED);
+            }
+            if (!keep) {
+                file.size = Math.max(file.size, offset + length);
+            }
+            file.modified(WallClock.nowNs());
+            file.loose = true;
+            file.clearSuidGid |= !privileged; // the kernel leaves this to us and does not say who is privileged
+            return true;
+        } finally {
+            file.lock.unlockWrite(stamp);
+            FileAccess.exitIfHeld(file.tokens, all);
+            volume.files.queue(file);
+        }
     }
 
     private FileState file(long ino, long handle) throws FsException {
@@ -184,11 +196,22 @@ final class IoHandlers {
     }
 
     void lseek(Request rq, long ino, long handle, long offset, int whence) {
-        volume.serve(rq, () -> {
+        volume.serveElsewhere(rq, () -> {
             if (whence != SEEK_DATA && whence != SEEK_HOLE) {
                 throw new FsException(Errno.EINVAL, "whence");
             }
-            rq.replyOffset(ExtentIo.seek(file(ino, handle), offset, whence == SEEK_DATA));
+            FileState file = file(ino, handle);
+            long from = Math.max(0, offset);
+            rq.replyOffset(access.withAttributes(
+                    file,
+                    Mode.SHARED,
+                    () -> access.withData(
+                            file,
+                            from,
+                            FileTokens.TO_END,
+                            Mode.SHARED,
+                            Locked.NOTHING,
+                            () -> ExtentIo.seek(file, offset, whence == SEEK_DATA))));
         });
     }
 
@@ -200,20 +223,49 @@ final class IoHandlers {
             if (from == to && offset < outOffset + length && outOffset < offset + length) {
                 throw new FsException(Errno.EINVAL, "overlapping ranges");
             }
-            int first = enter(from, offset, offset + length, from.readMode());
-            try {
-                int second = enter(to, outOffset, outOffset + length, Mode.EXCLUSIVE);
-                try {
-                    int n = FileCopy.copy(from, offset, to, outOffset, length);
-                    to.clearSuidGid |= n > 0 && rq.uid() != 0;
-                    rq.replyWritten(n);
-                } finally {
-                    to.tokens.exit(second);
-                    volume.files.queue(to);
+            boolean privileged = rq.uid() == 0;
+            FileAccess.Work<Integer> copy = () -> copy(from, offset, to, outOffset, length, privileged);
+            rq.replyWritten(access.withLane(to, () -> {
+                if (from == to) {
+                    long first = Math.min(offset, outOffset);
+                    long end = Math.max(offset, outOffset) + length;
+                    return access.withTiles(to, first, end, Locked.NOTHING, copy);
                 }
-            } finally {
-                from.tokens.exit(first);
-            }
+                return from.ino < to.ino
+                        ? withSource(from, offset, length, () -> withTarget(to, outOffset, length, copy))
+                        : withTarget(to, outOffset, length, () -> withSource(from, offset, length, copy));
+            }));
         });
+    }
+
+    private int withSource(FileState file, long offset, long length, FileAccess.Work<Integer> work) throws FsException {
+        return access.withData(file, offset, offset + length, file.readMode(), Locked.NOTHING, work);
+    }
+
+    private int withTarget(FileState file, long offset, long length, FileAccess.Work<Integer> work) throws FsException {
+        return access.withTiles(file, offset, offset + length, Locked.NOTHING, work);
+    }
+
+    private int copy(FileState from, long offset, FileState to, long outOffset, long length, boolean privileged)
+            throws FsException {
+        int all = FileAccess.tryAll(to, Mode.EXCLUSIVE);
+        try {
+            int n = FileCopy.copy(from, offset, to, outOffset, length, all != FileTokens.REFUSED);
+            to.clearSuidGid |= n > 0 && !privileged;
+            return n;
+        } catch (DeadTileException e) {
+            FileAccess.forget(from, e.tile());
+            FileAccess.forget(to, e.tile()); // whichever it was
+            throw e;
+        } finally {
+            FileAccess.exitIfHeld(to.tokens, all);
+            volume.files.queue(to);
+        }
+    }
+
+    /** The open file of a request, null if handle and inode do not belong together. */
+    @Nullable
+    static FileState fileOf(@Nullable OpenFile open, long ino) {
+        return open == null || open.ino != ino ? null : open.file;
     }
 }

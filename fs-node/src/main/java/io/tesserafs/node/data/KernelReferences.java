@@ -1,5 +1,6 @@
 package io.tesserafs.node.data;
 
+import java.util.function.LongConsumer;
 import org.agrona.collections.Long2LongHashMap;
 
 /**
@@ -9,6 +10,8 @@ import org.agrona.collections.Long2LongHashMap;
 final class KernelReferences {
     private static final int STRIPES = 16;
     private static final long NONE = 0;
+    /** Beside the count: a request that names an inode does not say what it is. */
+    private static final long DIRECTORY = 1L << 62;
 
     private final Long2LongHashMap[] stripes = new Long2LongHashMap[STRIPES];
 
@@ -18,10 +21,10 @@ final class KernelReferences {
         }
     }
 
-    void add(long ino) {
+    void add(long ino, boolean directory) {
         Long2LongHashMap stripe = stripe(ino);
         synchronized (stripe) {
-            stripe.put(ino, stripe.get(ino) + 1);
+            stripe.put(ino, stripe.get(ino) + 1 | (directory ? DIRECTORY : 0));
         }
     }
 
@@ -29,9 +32,10 @@ final class KernelReferences {
     boolean remove(long ino, long count) {
         Long2LongHashMap stripe = stripe(ino);
         synchronized (stripe) {
-            long left = stripe.get(ino) - count;
+            long known = stripe.get(ino);
+            long left = (known & ~DIRECTORY) - count;
             if (left > 0) {
-                stripe.put(ino, left);
+                stripe.put(ino, left | known & DIRECTORY);
                 return false;
             }
             stripe.remove(ino);
@@ -46,6 +50,14 @@ final class KernelReferences {
         }
     }
 
+    /** False also for one the kernel has no reference to. */
+    boolean isDirectory(long ino) {
+        Long2LongHashMap stripe = stripe(ino);
+        synchronized (stripe) {
+            return (stripe.get(ino) & DIRECTORY) != 0;
+        }
+    }
+
     long inodes() {
         long count = 0;
         for (Long2LongHashMap stripe : stripes) {
@@ -54,6 +66,19 @@ final class KernelReferences {
             }
         }
         return count;
+    }
+
+    /** All that are known at some moment during the call; nothing is locked while {@code action} runs. */
+    void forEach(LongConsumer action) {
+        for (Long2LongHashMap stripe : stripes) {
+            long[] known;
+            synchronized (stripe) {
+                known = stripe.keySet().stream().mapToLong(Long::longValue).toArray();
+            }
+            for (long ino : known) {
+                action.accept(ino);
+            }
+        }
     }
 
     private Long2LongHashMap stripe(long ino) {

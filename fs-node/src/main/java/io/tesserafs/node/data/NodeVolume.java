@@ -1,7 +1,9 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.TokenClient;
-import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fuse.FuseSession;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
@@ -32,24 +34,42 @@ final class NodeVolume {
     final BlockMap blocks;
     final FileTable files;
     final FileCommits commits;
+    final FileAccess access;
+    final NameAccess names;
+    final TokenClient tokens;
     /** Flushing waits for a device here: not on a request's reader thread. */
     final boolean flushBlocks;
+
+    /** Null while nothing is mounted. */
+    volatile @Nullable FuseSession session;
 
     private final Set<Long> orphans = ConcurrentHashMap.newKeySet();
     /** Detached requests wait here. As many threads as detached requests, which the mount bounds. */
     private final ExecutorService waiting = Executors.newCachedThreadPool(
             Thread.ofPlatform().name("fs-waiting-", 0).daemon(true).factory());
 
-    NodeVolume(VolumeService service, TokenClient tokens, BrickClient brick, DataOptions options) {
+    NodeVolume(VolumeService service, TokenClient tokens, BrickSet bricks, DataOptions options) {
         this.service = service;
         this.options = options;
-        this.blocks = new BlockMap(brick);
+        this.tokens = tokens;
+        this.blocks = new BlockMap(bricks);
         this.files = new FileTable(service, tokens, blocks);
         this.commits = new FileCommits(service, blocks, counters);
-        this.flushBlocks = brick.info().blockingFlush();
+        this.access = new FileAccess(service, bricks, options.lane());
+        this.names = new NameAccess(this, tokens);
+        this.flushBlocks = bricks.home().info().blockingFlush();
     }
 
+    /** Here if nothing in it has to wait for another host, elsewhere if it might. For what calls the owner but enters no token. */
     void serve(Request rq, Work work) {
+        if (access.mayWait()) {
+            serveElsewhere(rq, work);
+        } else {
+            serveHere(rq, work);
+        }
+    }
+
+    void serveHere(Request rq, Work work) {
         try {
             work.run();
         } catch (FsException e) {
@@ -59,10 +79,10 @@ final class NodeVolume {
 
     /** Goes on with the request elsewhere: {@code work} may wait. */
     void serveElsewhere(Request rq, Work work) {
-        rq.detach();
+        rq.detach(); // nothing new if it is elsewhere already
         waiting.execute(() -> {
             try {
-                serve(rq, work);
+                serveHere(rq, work);
             } catch (RuntimeException | Error e) {
                 LOG.error("request {} failed", rq.unique(), e);
                 rq.replyError(io.tesserafs.fuse.Errno.EIO);
@@ -72,10 +92,10 @@ final class NodeVolume {
 
     /** Here if flushing is free, elsewhere if it waits for a device. */
     void serveFlushing(Request rq, Work work) {
-        if (flushBlocks) {
+        if (flushBlocks || access.mayWait()) {
             serveElsewhere(rq, work);
         } else {
-            serve(rq, work);
+            serveHere(rq, work);
         }
     }
 
@@ -102,16 +122,43 @@ final class NodeVolume {
         return asked;
     }
 
-    /** Answers with an entry and counts the kernel's new reference. */
-    void replyEntry(Request rq, InodeAttr attr) {
-        references.add(attr.ino());
-        if (!rq.replyEntry(attr, options.entryTtlNs(), options.attrTtlNs())) {
-            forget(attr.ino(), 1);
+    /**
+     * Answers with an entry, under the names of its directory, and counts the kernel's new reference.
+     *
+     * @param attr as the owner said
+     * @param stamp {@link FileTable#removals} from before it did
+     */
+    void replyEntry(Request rq, InodeAttr attr, long stamp, boolean alone) throws FsException {
+        references.add(attr.ino(), attr.isDirectory());
+        int ticket = FileTokens.REFUSED;
+        FileTokens meta = alone ? null : names.attributesOf(attr);
+        boolean replied = false;
+        try {
+            InodeAttr shown = attr;
+            if (meta != null) {
+                ticket = meta.enterNow(0, FileTokens.TO_END, Mode.SHARED);
+                if (ticket != FileTokens.REFUSED) {
+                    shown = service.getattr(attr.ino()); // what we were told may be from before we had the token
+                }
+            }
+            long ttl = alone || ticket != FileTokens.REFUSED ? options.attrTtlNs() : 0;
+            replied = rq.replyEntry(current(shown, stamp), options.entryTtlNs(), ttl);
+        } finally {
+            if (meta != null) {
+                if (ticket != FileTokens.REFUSED) {
+                    meta.exit(ticket);
+                }
+                meta.close();
+            }
+            if (!replied) {
+                forget(attr.ino(), 1);
+            }
         }
     }
 
     void forget(long ino, long count) {
         if (references.remove(ino, count)) {
+            names.forget(ino);
             reapIfUnused(ino);
         }
     }
@@ -149,6 +196,16 @@ final class NodeVolume {
         }
     }
 
+    /** An append went elsewhere than the kernel believed: what it put into its page cache is in the wrong place. */
+    void showAppended(long ino, long from, int length) {
+        waiting.execute(() -> {
+            FuseSession kernel = session;
+            if (kernel != null) {
+                kernel.invalidateInode(ino, from, length);
+            }
+        });
+    }
+
     void release(FileState file) {
         files.release(file);
         reapIfUnused(file.ino);
@@ -157,6 +214,7 @@ final class NodeVolume {
     /** After the mount is gone and everything was committed: no kernel refers to an orphan any more. */
     void shutdown() {
         waiting.shutdown();
+        names.close();
         for (long ino : Set.copyOf(orphans)) {
             if (files.find(ino) == null || files.discard(ino)) {
                 orphans.remove(ino);

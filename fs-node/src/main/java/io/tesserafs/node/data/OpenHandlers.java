@@ -14,6 +14,7 @@ final class OpenHandlers {
     private static final int O_ACCMODE = 3;
     private static final int O_EXCL = 0x80;
     private static final int O_TRUNC = 0x200;
+    private static final int O_APPEND = 0x400;
     private static final int O_NOATIME = 0x40000;
 
     private final NodeVolume volume;
@@ -27,38 +28,55 @@ final class OpenHandlers {
     void open(Request rq, long ino, int flags, boolean killSuidGid) {
         volume.serve(rq, () -> {
             FileState file = volume.files.acquire(ino);
-            boolean opened = false;
-            try {
-                if ((flags & O_TRUNC) != 0) {
-                    attributes.truncate(file, 0, killSuidGid);
-                }
-                long handle = handle(file, flags);
-                opened = true;
-                if (!rq.replyOpen(handle, openFlags(flags) | keepCache(file))) {
+            NodeVolume.Work answer = () -> {
+                int openFlags = openFlags(flags);
+                long handle = handle(file, flags, openFlags);
+                if (!rq.replyOpen(handle, openFlags | keepCache(file, flags))) {
                     close(handle);
                 }
-            } finally {
-                if (!opened) {
-                    volume.release(file);
-                }
+            };
+            if ((flags & O_TRUNC) == 0) {
+                orRelease(file, answer).run();
+            } else {
+                attributes.resized(rq, file, 0, killSuidGid, orRelease(file, answer));
             }
         });
     }
 
+    /** Releases the file unless {@code work}, which then has taken it over, ends well. */
+    private NodeVolume.Work orRelease(FileState file, NodeVolume.Work work) {
+        return () -> {
+            boolean done = false;
+            try {
+                work.run();
+                done = true;
+            } finally {
+                if (!done) {
+                    volume.release(file);
+                }
+            }
+        };
+    }
+
     /** Takes over the caller's reference to the file. */
-    private long handle(FileState file, int flags) throws FsException {
+    private long handle(FileState file, int flags, int openFlags) throws FsException {
         boolean writable = (flags & O_ACCMODE) != 0;
         boolean noAtime = volume.options.noAtime() || (flags & O_NOATIME) != 0;
-        long handle = volume.handles.add(new OpenFile(file.ino, file, writable, noAtime));
+        long handle = volume.handles.add(
+                new OpenFile(file.ino, file, writable, noAtime, (openFlags & OpenFlags.DIRECT_IO) != 0));
         if (writable) {
             file.countWriters(1);
         }
         return handle;
     }
 
-    /** What the kernel has cached is good only if the token was held all the time: a recall would have dropped it, giving up would not. */
-    private static int keepCache(FileState file) {
-        int ticket = file.tokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+    /**
+     * What the kernel has cached is good only if the token was held all the time: a recall would have dropped it, giving up would not. And for
+     * writing, every cached page must be under EXCLUSIVE, since a mapping may dirty it unseen: the kernel drops what it has otherwise.
+     */
+    private static int keepCache(FileState file, int flags) {
+        Mode mode = (flags & O_ACCMODE) == 0 ? Mode.SHARED : Mode.EXCLUSIVE;
+        int ticket = file.tokens.tryEnter(0, FileTokens.TO_END, mode);
         if (ticket == FileTokens.REFUSED) {
             return 0;
         }
@@ -66,13 +84,15 @@ final class OpenHandlers {
         return OpenFlags.KEEP_CACHE;
     }
 
-    private static int openFlags(int flags) {
+    /** Where other nodes append too, only the owner knows where the end is; and a page cache that guesses would hold bytes in wrong places. */
+    private int openFlags(int flags) {
         int reader = (flags & O_ACCMODE) == 0 ? OpenFlags.NOFLUSH : 0;
-        return OpenFlags.PARALLEL_DIRECT_WRITES | reader;
+        boolean append = (flags & O_APPEND) != 0 && !volume.names.company().isAlone();
+        return append ? OpenFlags.DIRECT_IO | reader : OpenFlags.PARALLEL_DIRECT_WRITES | reader;
     }
 
     void create(Request rq, long parent, byte[] name, int mode, int flags, boolean killSuidGid) {
-        volume.serve(rq, () -> {
+        volume.names.serve(rq, parent, Mode.EXCLUSIVE, alone -> {
             FileState file;
             InodeAttr attr;
             try {
@@ -84,20 +104,21 @@ final class OpenHandlers {
                         null,
                         EntryHandlers.creator(rq),
                         WallClock.nowNs());
-                file = volume.files.acquireNew(attr);
+                file = volume.files.acquireNew(attr, alone);
             } catch (FsException e) {
                 if (e.errno() != Errno.EEXIST || (flags & O_EXCL) != 0) {
                     throw e;
                 }
-                file = existing(parent, name, flags, killSuidGid);
-                attr = file.overlay(volume.service.getattr(file.ino));
+                openExisting(rq, parent, name, flags, killSuidGid, alone);
+                return;
             }
-            replyCreated(rq, file, attr, flags);
+            replyCreated(rq, file, attr, flags, alone);
         });
     }
 
     /** Another host or process made the file since the kernel looked. */
-    private FileState existing(long parent, byte[] name, int flags, boolean killSuidGid) throws FsException {
+    private void openExisting(Request rq, long parent, byte[] name, int flags, boolean killSuidGid, boolean alone)
+            throws FsException {
         InodeAttr found = volume.service.lookup(parent, name);
         if (found == null) {
             throw new FsException(Errno.ENOENT, "removed meanwhile");
@@ -106,38 +127,36 @@ final class OpenHandlers {
             throw new FsException(found.isDirectory() ? Errno.EISDIR : Errno.ESTALE, "not a regular file");
         }
         FileState file = volume.files.acquire(found.ino());
-        if ((flags & O_TRUNC) != 0) {
-            boolean done = false;
-            try {
-                attributes.truncate(file, 0, killSuidGid);
-                done = true;
-            } finally {
-                if (!done) {
-                    volume.release(file);
-                }
-            }
+        NodeVolume.Work answer =
+                () -> replyCreated(rq, file, file.overlay(volume.service.getattr(file.ino)), flags, alone);
+        if ((flags & O_TRUNC) == 0) {
+            answer.run();
+        } else {
+            attributes.resized(rq, file, 0, killSuidGid, answer);
         }
-        return file;
     }
 
     void tmpfile(Request rq, long parent, int mode, int flags) {
         volume.serve(rq, () -> {
             InodeAttr attr = volume.service.createOrphan(parent, mode, EntryHandlers.creator(rq), WallClock.nowNs());
             volume.orphan(attr.ino());
-            replyCreated(rq, volume.files.acquireNew(attr), attr, flags);
+            replyCreated(rq, volume.files.acquireNew(attr, false), attr, flags, false);
         });
     }
 
-    private void replyCreated(Request rq, FileState file, InodeAttr attr, int flags) throws FsException {
+    /** Takes over the caller's reference to the file. */
+    private void replyCreated(Request rq, FileState file, InodeAttr attr, int flags, boolean alone) throws FsException {
         long handle;
+        int openFlags = openFlags(flags);
         try {
-            handle = handle(file, flags);
+            handle = handle(file, flags, openFlags);
         } catch (FsException e) {
             volume.release(file);
             throw e;
         }
-        volume.references.add(attr.ino());
-        if (!rq.replyCreate(attr, volume.options.entryTtlNs(), volume.options.attrTtlNs(), handle, openFlags(flags))) {
+        volume.references.add(attr.ino(), false);
+        long attrTtl = alone ? volume.options.attrTtlNs() : 0;
+        if (!rq.replyCreate(attr, volume.options.entryTtlNs(), attrTtl, handle, openFlags)) {
             close(handle);
             volume.forget(attr.ino(), 1);
         }
@@ -148,7 +167,7 @@ final class OpenHandlers {
             OpenFile open = volume.handles.get(handle);
             FileState file = open.file;
             if (file != null && open.writable) {
-                volume.commits.commit(file, false);
+                commit(file, false);
                 reportFailures(open, file);
             }
             rq.replyOk();
@@ -161,7 +180,7 @@ final class OpenHandlers {
             FileState file = open.file;
             volume.counters.fsyncs.increment();
             if (file != null) {
-                volume.commits.commit(file, true);
+                commit(file, true);
             }
             volume.service.sync();
             if (file != null) {
@@ -169,6 +188,23 @@ final class OpenHandlers {
             }
             rq.replyOk();
         });
+    }
+
+    /**
+     * Commits, and if size or times are news to the owner, sees to it that other nodes do not go on believing the old ones: writeback of mapped
+     * pages changes them without having the token.
+     */
+    private void commit(FileState file, boolean durable) throws FsException {
+        if (!file.attrChanged || volume.names.company().isAlone()) {
+            volume.commits.commit(file, durable);
+            return;
+        }
+        int lane = volume.access.tryLane(file);
+        if (lane == FileTokens.REFUSED && !volume.access.mayWait()) {
+            lane = volume.access.laneNow(file);
+        }
+        volume.commits.commit(file, durable);
+        FileAccess.exitIfHeld(file.attrTokens, lane);
     }
 
     /** What could not be saved in the background is reported once by every handle that was open then. */

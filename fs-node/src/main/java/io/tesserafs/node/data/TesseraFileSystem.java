@@ -1,7 +1,6 @@
 package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.token.TokenClient;
-import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileSystem;
 import io.tesserafs.fuse.FuseSession;
@@ -26,42 +25,32 @@ public final class TesseraFileSystem implements FileSystem {
     private final AttrHandlers attributes;
     private final OpenHandlers opens;
     private final IoHandlers io;
-    private volatile @Nullable FuseSession session;
+    private final WriteHandlers writes;
+    private final Recalls recalls;
 
-    public TesseraFileSystem(VolumeService service, TokenClient tokens, BrickClient brick, DataOptions options) {
-        this.volume = new NodeVolume(service, tokens, brick, options);
+    public TesseraFileSystem(VolumeService service, TokenClient tokens, BrickSet bricks, DataOptions options) {
+        this.volume = new NodeVolume(service, tokens, bricks, options);
+        this.recalls = new Recalls(volume);
         this.committer = new Committer(volume);
         this.entries = new EntryHandlers(volume);
         this.attributes = new AttrHandlers(volume);
         this.opens = new OpenHandlers(volume, attributes);
         this.io = new IoHandlers(volume);
-        tokens.onRecall(new Recalls());
+        this.writes = new WriteHandlers(volume);
+        tokens.onRecall(recalls);
     }
 
-    /** What the owner's recalls do here. */
-    private final class Recalls implements TokenClient.RecallHandler {
-        @Override
-        public void invalidate(long inode, long fromByte, long toByte) {
-            FuseSession kernel = session;
-            if (kernel != null) {
-                kernel.invalidateInode(inode, fromByte, toByte == Long.MAX_VALUE ? 0 : toByte - fromByte);
-            }
-        }
-
-        @Override
-        public void flush(long inode, long fromByte, long toByte) {
-            FileState file = volume.files.find(inode);
-            if (file == null || !volume.files.retain(file)) {
-                return;
-            }
-            try {
-                volume.commits.commit(file, true);
-            } catch (FsException e) {
-                file.failed();
-                volume.counters.commitFailures.increment();
-            } finally {
-                volume.release(file);
-            }
+    /**
+     * Whether this node is the only one with a session at the volume's owner; false at first. When it changes to false, this returns when all that the kernel
+     * was told without tokens is forgotten, and only then may another node's session begin. Not from a request's thread.
+     */
+    public void alone(boolean alone) {
+        Company company = volume.names.company();
+        if (alone) {
+            company.startBeingAlone();
+        } else if (company.isAlone()) {
+            company.stopBeingAlone();
+            recalls.forgetAll();
         }
     }
 
@@ -76,13 +65,13 @@ public final class TesseraFileSystem implements FileSystem {
 
     @Override
     public void started(FuseSession fuse) {
-        session = fuse;
+        volume.session = fuse;
         committer.start();
     }
 
     @Override
     public void stopped() {
-        session = null;
+        volume.session = null;
         committer.stop();
         volume.shutdown();
     }
@@ -164,14 +153,21 @@ public final class TesseraFileSystem implements FileSystem {
     }
 
     @Override
-    public void read(Request rq, long ino, long fh, long offset, int size) {
-        io.read(rq, ino, fh, offset, size);
+    public void read(Request rq, long ino, long fh, long offset, int size, int openFlags) {
+        io.read(rq, ino, fh, offset, size, openFlags);
     }
 
     @Override
     public void write(
-            Request rq, long ino, long fh, long offset, MemorySegment payload, boolean fromCache, boolean killSuidGid) {
-        io.write(rq, ino, fh, offset, payload, fromCache, killSuidGid);
+            Request rq,
+            long ino,
+            long fh,
+            long offset,
+            MemorySegment payload,
+            boolean fromCache,
+            boolean killSuidGid,
+            int openFlags) {
+        writes.write(rq, ino, fh, offset, payload, fromCache, killSuidGid, openFlags);
     }
 
     @Override

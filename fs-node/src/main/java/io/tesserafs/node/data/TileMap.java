@@ -104,7 +104,7 @@ final class TileMap {
             if (!stale.contains(extent.tile())) {
                 blocks.release(extent.ref(), block);
             } else if (known != null && known.ref.equals(extent.ref()) && known.mapped == block) {
-                known.validBytes = Math.max(known.validBytes, extent.validBytes());
+                known.validBytes = known.changed ? known.validBytes : extent.validBytes();
                 blocks.release(extent.ref(), block);
             } else {
                 put(carryOver(
@@ -131,7 +131,7 @@ final class TileMap {
             fresh.changed = known.changed;
             fresh.committedLoosely = known.committedLoosely;
             fresh.state = known.state;
-            fresh.validBytes = Math.max(fresh.validBytes, known.validBytes);
+            fresh.validBytes = known.changed ? known.validBytes : fresh.validBytes;
         }
         return fresh;
     }

@@ -29,6 +29,9 @@ final class FileOperations {
     /** Extents in one commit; the transaction then stays below the largest. */
     static final int MAX_COMMIT_EXTENTS = 4096;
 
+    /** A time that lies further ahead of a node's clock was not set by another node's writes, which arrive this late at most. */
+    private static final long CLOCK_TOLERANCE_NS = 60_000_000_000L;
+
     private final OwnerCore core;
 
     FileOperations(OwnerCore core) {
@@ -256,15 +259,23 @@ final class FileOperations {
             core.tx
                     .setAttr(ino, Mutations.MODE | Mutations.SIZE | Mutations.ATIME | Mutations.MTIME | Mutations.CTIME)
                     .field(mode)
-                    .field(commit.size())
-                    .field(commit.atimeNs())
-                    .field(commit.mtimeNs())
+                    .field(Math.max(inode.size, commit.size()))
+                    .field(newer(inode.atimeNs, commit.atimeNs(), commit.ctimeNs()))
+                    .field(newer(inode.mtimeNs, commit.mtimeNs(), commit.ctimeNs()))
                     .field(Math.max(inode.ctimeNs, commit.ctimeNs()));
             core.apply();
             return inode.attr();
         } finally {
             core.end();
         }
+    }
+
+    /** Nodes commit in any order, so the latest time counts; but one that was set to the future gives way. */
+    private static long newer(long known, long given, long changedAtNs) {
+        if (given == DataCommit.UNCHANGED || given <= known && known - CLOCK_TOLERANCE_NS <= changedAtNs) {
+            return known;
+        }
+        return given;
     }
 
     /** A node may only name space that it was given: reserved for it, or this tile's already. */

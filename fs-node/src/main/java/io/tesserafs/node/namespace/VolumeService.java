@@ -15,6 +15,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Times: nanoseconds since the epoch. Changes of names set mtime and ctime of directories themselves.
  */
 public interface VolumeService {
+    /** Whether calls may have to wait for another host. May change when the owner moves. */
+    default boolean mayWait() {
+        return false;
+    }
+
     long ROOT = 1L;
 
     /** Longest symbolic link, bytes. */
@@ -112,6 +117,9 @@ public interface VolumeService {
      * @param holes tiles whose extents go
      * @param durable true if the data of all {@code extents} was flushed before this call. After a loss of power, extents whose last
      *     commit was not durable read as zeros instead of what the memory happened to hold
+     * @param size at least this, where the node wrote beyond the end; the file never shrinks by it. {@link #UNCHANGED}: no news
+     * @param mtimeNs {@link #UNCHANGED}: no news. Of several nodes' times the latest counts, except that any beats one in the future
+     * @param atimeNs as {@code mtimeNs}
      * @param clearSuidGid the write must also drop suid/sgid
      */
     record DataCommit(
@@ -122,7 +130,9 @@ public interface VolumeService {
             long ctimeNs,
             long atimeNs,
             boolean durable,
-            boolean clearSuidGid) {}
+            boolean clearSuidGid) {
+        public static final long UNCHANGED = Long.MIN_VALUE;
+    }
 
     InodeAttr commit(long ino, DataCommit commit) throws FsException;
 

@@ -2,6 +2,7 @@ package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.Mode;
+import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenClient;
 import io.tesserafs.coherence.volume.ManifestStore;
 import io.tesserafs.fabric.LocalFabric;
@@ -29,7 +30,7 @@ final class MountedVolume implements AutoCloseable {
     /** A token client that holds everything: one node, no owner. */
     static final class AllTokens implements TokenClient {
         @Override
-        public FileTokens open(long inode) {
+        public FileTokens open(Resource resource) {
             return new FileTokens() {
                 @Override
                 public int tryEnter(long fromByte, long toByte, Mode mode) {
@@ -89,7 +90,7 @@ final class MountedVolume implements AutoCloseable {
                 client,
                 true,
                 WallClock.nowNs());
-        files = new TesseraFileSystem(owner, new AllTokens(), client, DataOptions.defaults());
+        files = new TesseraFileSystem(owner, new AllTokens(), BrickSet.only(client), DataOptions.defaults());
         mount = FuseMount.mount(mountPoint, files, MountOptions.defaults("test"));
     }
 

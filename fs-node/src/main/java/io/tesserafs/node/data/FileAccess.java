@@ -1,0 +1,224 @@
+package io.tesserafs.node.data;
+
+import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.Mode;
+import io.tesserafs.coherence.token.TokenException;
+import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.VolumeService;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * What stands between a request and a file: its tokens, and fetching again what may have changed while they were away.
+ *
+ * <p>Order of tokens, so that no two requests wait for each other: names of directories (by inode number), then attributes, then data; of
+ * two files, by inode number. Whoever waits for one holds only what comes before.
+ */
+final class FileAccess {
+    /** An extent whose brick is gone is tried for this long: a daemon that restarts is back by then. */
+    private static final long DEAD_TILE_PATIENCE_NS = TimeUnit.SECONDS.toNanos(10);
+
+    private static final long FIRST_PAUSE_MS = 5;
+    private static final long LONGEST_PAUSE_MS = 500;
+    private static final long LANE_BYTES = 4096;
+
+    private final VolumeService service;
+    private final BrickSet bricks;
+    private final long laneFrom;
+
+    FileAccess(VolumeService service, BrickSet bricks, int lane) {
+        this.service = service;
+        this.bricks = bricks;
+        this.laneFrom = lane * LANE_BYTES;
+    }
+
+    /** Whether calls to the owner or bricks may have to wait for another host; then they have no place on a request's reader thread. */
+    boolean mayWait() {
+        return service.mayWait() || bricks.hasOthers();
+    }
+
+    /** The pages that the kernel holds locked until the request is answered, and that hold nothing until then. */
+    record Locked(long from, long to) {
+        static final Locked NOTHING = new Locked(0, 0);
+    }
+
+    /** Part of a request, under its tokens. */
+    interface Work<T> {
+        T run() throws FsException;
+    }
+
+    int tryLane(FileState file) {
+        return file.attrTokens.tryEnter(laneFrom, laneFrom + LANE_BYTES, Mode.EXCLUSIVE);
+    }
+
+    int laneNow(FileState file) {
+        return file.attrTokens.enterNow(laneFrom, laneFrom + LANE_BYTES, Mode.EXCLUSIVE);
+    }
+
+    /** To change sizes and times. */
+    int lane(FileState file) throws FsException {
+        return enter(file.attrTokens, laneFrom, laneFrom + LANE_BYTES, Mode.EXCLUSIVE);
+    }
+
+    static int enter(FileTokens tokens, long from, long to, Mode mode) throws FsException {
+        try {
+            return tokens.enter(from, to, mode);
+        } catch (TokenException e) {
+            throw new FsException(Failures.errno(e), "no token");
+        }
+    }
+
+    private static int enterData(FileState file, long from, long to, Mode mode, Locked locked) throws FsException {
+        try {
+            return locked.from >= locked.to
+                    ? file.tokens.enter(from, to, mode)
+                    : file.tokens.enterWithPagesLocked(from, to, mode, locked.from, locked.to);
+        } catch (TokenException e) {
+            throw new FsException(Failures.errno(e), "no token");
+        }
+    }
+
+    /** Size and times are known, now that the ATTR token is entered. May ask the owner. */
+    void prepareAttr(FileState file) throws FsException {
+        if (!file.attrStale) {
+            return;
+        }
+        InodeAttr attr = service.getattr(file.ino);
+        long stamp = file.lock.writeLock();
+        try {
+            if (file.attrStale) {
+                file.adopt(attr);
+                file.attrStale = false;
+            }
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+    }
+
+    /** The layout of a range is known, now that its DATA token is entered. May ask the owner, and map blocks on other hosts. */
+    void prepare(FileState file, long from, long to) throws FsException {
+        if (file.calm) {
+            return;
+        }
+        long firstTile = from >>> TileMap.TILE_SHIFT;
+        long endTile = Math.min((to - 1 >>> TileMap.TILE_SHIFT) + 1, TileMap.TILES_END);
+        while (!isFresh(file, firstTile, endTile)) {
+            int all = file.tokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+            try {
+                if (all == FileTokens.REFUSED) {
+                    fetch(file, firstTile, endTile);
+                } else {
+                    fetch(file, 0, TileMap.TILES_END);
+                }
+            } finally {
+                exitIfHeld(file.tokens, all);
+            }
+        }
+    }
+
+    private void fetch(FileState file, long firstTile, long endTile) throws FsException {
+        InodeAttr attr = service.getattr(file.ino);
+        TileMap.Fetched fetched = file.tiles.fetch(firstTile, endTile);
+        long stamp = file.lock.writeLock();
+        try {
+            file.tiles.apply(fetched);
+            file.size = file.attrStale ? attr.size() : Math.max(file.size, attr.size());
+            file.settleCalm();
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+    }
+
+    private static boolean isFresh(FileState file, long fromTile, long toTile) {
+        long stamp = file.lock.readLock();
+        try {
+            return file.tiles.isFresh(fromTile, toTile);
+        } finally {
+            file.lock.unlockRead(stamp);
+        }
+    }
+
+    /** A ticket for the whole file if it is this node's at this moment, else REFUSED. */
+    static int tryAll(FileState file, Mode mode) {
+        return file.tokens.tryEnter(0, FileTokens.TO_END, mode);
+    }
+
+    static void exitIfHeld(FileTokens tokens, int ticket) {
+        if (ticket != FileTokens.REFUSED) {
+            tokens.exit(ticket);
+        }
+    }
+
+    /** Runs work under the data token of a range, again if a brick's handle died under it. May wait. */
+    <T> T withData(FileState file, long from, long to, Mode mode, Locked locked, Work<T> work) throws FsException {
+        long deadline = System.nanoTime() + DEAD_TILE_PATIENCE_NS;
+        long pauseMs = FIRST_PAUSE_MS;
+        while (true) {
+            int ticket = enterData(file, from, to, mode, locked);
+            try {
+                prepare(file, from, to);
+                return work.run();
+            } catch (DeadTileException e) {
+                forget(file, e.tile());
+                if (System.nanoTime() - deadline > 0) {
+                    throw e;
+                }
+            } finally {
+                file.tokens.exit(ticket);
+            }
+            pause(pauseMs);
+            pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+        }
+    }
+
+    /** As {@link #withData}, for tiles as wholes: where space is given, taken, or made valid. */
+    <T> T withTiles(FileState file, long from, long to, Locked locked, Work<T> work) throws FsException {
+        long first = from & -TileMap.TILE_BYTES;
+        long last = to > FileTokens.TO_END - TileMap.TILE_BYTES
+                ? FileTokens.TO_END
+                : (to + TileMap.TILE_BYTES - 1) & -TileMap.TILE_BYTES;
+        return withData(file, first, last, Mode.EXCLUSIVE, locked, work);
+    }
+
+    /** Runs work under the right to change this file's size and times. May wait. */
+    <T> T withLane(FileState file, Work<T> work) throws FsException {
+        int ticket = lane(file);
+        try {
+            prepareAttr(file);
+            return work.run();
+        } finally {
+            file.attrTokens.exit(ticket);
+        }
+    }
+
+    /** Runs work under the attributes as a whole: to read them, or to set the size. May wait. */
+    <T> T withAttributes(FileState file, Mode mode, Work<T> work) throws FsException {
+        int ticket = enter(file.attrTokens, 0, FileTokens.TO_END, mode);
+        try {
+            prepareAttr(file);
+            return work.run();
+        } finally {
+            file.attrTokens.exit(ticket);
+        }
+    }
+
+    /** A tile's handle is dead: the next use maps its block again. */
+    static void forget(FileState file, long tile) {
+        long stamp = file.lock.writeLock();
+        try {
+            file.tiles.markStale(tile, tile + 1);
+            file.settleCalm();
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+    }
+
+    static void pause(long ms) throws FsException {
+        try {
+            Thread.sleep(ms);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FsException(io.tesserafs.fuse.Errno.EINTR, "interrupted");
+        }
+    }
+}

@@ -391,7 +391,14 @@ public class MemoryFileSystem implements FileSystem {
 
     @Override
     public void write(
-            Request rq, long ino, long fh, long offset, MemorySegment payload, boolean fromCache, boolean killSuidGid, int openFlags) {
+            Request rq,
+            long ino,
+            long fh,
+            long offset,
+            MemorySegment payload,
+            boolean fromCache,
+            boolean killSuidGid,
+            int openFlags) {
         MemoryNode node = node(rq, ino);
         if (node == null) {
             return;

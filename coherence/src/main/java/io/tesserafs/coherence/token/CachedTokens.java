@@ -48,7 +48,12 @@ final class CachedTokens implements FileTokens {
 
         @Override
         public void send(TokenMessage.ToOwner message) {
-            cache.enqueue(message);
+            cache.enqueue(message, generation);
+        }
+
+        @Override
+        public long seenAtLeast() {
+            return cache.seenAtLeast();
         }
 
         @Override
@@ -92,8 +97,12 @@ final class CachedTokens implements FileTokens {
     /** Opens minus closes. Written by the cache, under its map's lock for this resource. */
     private volatile int references;
 
-    CachedTokens(TokenCache cache, Resource resource) {
+    /** Of the link that messages are exchanged over. Guarded by this. */
+    private long generation;
+
+    CachedTokens(TokenCache cache, Resource resource, long generation) {
         this.cache = cache;
+        this.generation = generation;
         this.resource = resource;
         // The last one out may be a request's reader thread, so it only hands over.
         this.gate = new TokenGate(() -> cache.execute(this::drained));
@@ -185,11 +194,27 @@ final class CachedTokens implements FileTokens {
         }
     }
 
-    void receive(TokenMessage.ToNode message) {
-        switch (message) {
-            case TokenMessage.Grant grant -> advance(() -> held.granted(grant));
-            case TokenMessage.Recall recall -> advance(() -> held.recalled(recall));
-        }
+    /** {@code from}: the generation of the link it came by; an older one speaks of what this node has said anew since. */
+    void receive(TokenMessage.ToNode message, long from) {
+        advance(() -> {
+            if (from != generation) {
+                return;
+            }
+            switch (message) {
+                case TokenMessage.Grant grant -> held.granted(grant);
+                case TokenMessage.Recall recall -> held.recalled(recall);
+            }
+        });
+    }
+
+    /** The next messages go over a new link; adds what is held. */
+    synchronized void reattach(long next, List<TokenMessage.Held> into) {
+        generation = next;
+        held.reattach(into);
+    }
+
+    synchronized void revive() {
+        held.revive();
     }
 
     /**

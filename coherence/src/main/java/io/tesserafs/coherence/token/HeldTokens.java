@@ -34,6 +34,11 @@ final class HeldTokens {
 
         /** The waiter has its ticket, or failed. */
         void wake(Waiter waiter);
+
+        /** The newest sequence of what was held when the present link was made. */
+        default long seenAtLeast() {
+            return 0;
+        }
     }
 
     /** A request that waits. Its fields belong to the state machine until it was woken. */
@@ -221,7 +226,8 @@ final class HeldTokens {
             }
         }
         pieces = left;
-        actions.send(new TokenMessage.Release(resource, recall.from, recall.to, recall.keep, seen));
+        actions.send(new TokenMessage.Release(
+                resource, recall.from, recall.to, recall.keep, Math.max(seen, actions.seenAtLeast())));
         mergeNeighbours();
         publish();
         serveWaiters();
@@ -244,6 +250,23 @@ final class HeldTokens {
         }
         waiters.clear();
         return held;
+    }
+
+    /**
+     * The link to the owner is a new one: adds what is held to the list, and asks again for what was asked for. Recalls under way go on.
+     */
+    void reattach(List<TokenMessage.Held> into) {
+        for (Piece piece : pieces) {
+            into.add(new TokenMessage.Held(resource, piece.from, piece.to, piece.mode));
+        }
+        for (TokenMessage.Request ask : List.copyOf(asks.values())) {
+            actions.send(ask);
+        }
+    }
+
+    /** A new session begins after the last one ended. */
+    void revive() {
+        fenced = false;
     }
 
     /** Nothing is held, asked for, or under way: the object can be forgotten. */

@@ -1,56 +1,124 @@
 package io.tesserafs.coherence.token;
 
 import io.tesserafs.fabric.brick.SessionId;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The owner's table in this process, reached without a thread of its own: whoever brings a message works through the queue,
  * unless somebody does so already. So an uncontended request is granted before {@link OwnerLink#send} returns, on the caller's
  * thread, and the table is still touched by one thread at a time. Thread-safe.
+ *
+ * <p>During the grace period of a new owner nothing is granted: first everybody says what they hold.
  */
 public final class LocalOwner {
-    /** One thing for the table to do. */
-    private record Work(SessionId session, TokenMessage.@Nullable ToOwner message) {}
+    private static final Logger LOG = LoggerFactory.getLogger(LocalOwner.class);
 
-    private final Queue<Work> inbox = new ConcurrentLinkedQueue<>();
+    private final Queue<Consumer<TokenTable>> inbox = new ConcurrentLinkedQueue<>();
     private final AtomicInteger pending = new AtomicInteger();
     private final Map<SessionId, OwnerLink.Receiver> receivers = new ConcurrentHashMap<>();
-    private final TokenTable table = new TokenTable(this::deliver);
+    private final TokenTable table;
+    private final Consumer<RuntimeException> onFailure;
+    /** Requests that wait for the end of the grace period. Whoever works on the table. */
+    private final List<Runnable> heldBack = new ArrayList<>();
 
-    /** The link of one session; a session has one link, and is not used again after it ended. */
+    private boolean grace;
+
+    /** Of a volume that has one owner for ever: for tests, and for one node alone. */
+    public LocalOwner() {
+        this(0, e -> LOG.error("the token table failed", e));
+    }
+
+    /**
+     * @param epoch of the owner; sequences of a later one are higher
+     * @param onFailure the table broke an invariant: nothing it says can be trusted, the owner must stop
+     */
+    public LocalOwner(long epoch, Consumer<RuntimeException> onFailure) {
+        this.table = new TokenTable(epoch, this::deliver);
+        this.onFailure = onFailure;
+    }
+
+    /** The link of a session in this process. */
     public OwnerLink link(SessionId session) {
         return new Link(session);
     }
 
+    /**
+     * A session begins, or is back after its connection or its owner was lost: from now on it holds exactly what it says.
+     *
+     * @param receiver takes what is sent to the session from now on
+     * @return the newest sequence of what it holds
+     */
+    public CompletableFuture<Long> attach(
+            SessionId session, List<TokenMessage.Held> holds, OwnerLink.Receiver receiver) {
+        CompletableFuture<Long> sequence = new CompletableFuture<>();
+        submit(t -> {
+            receivers.put(session, receiver);
+            sequence.complete(t.reattach(session, holds));
+        });
+        return sequence;
+    }
+
+    /** A message of a session that is attached; of others nothing is taken. */
+    public void receive(SessionId session, TokenMessage.ToOwner message) {
+        submit(t -> {
+            if (!receivers.containsKey(session)) {
+                return;
+            }
+            if (grace && message instanceof TokenMessage.Request) {
+                heldBack.add(() -> receive(session, message));
+            } else {
+                t.receive(session, message);
+            }
+        });
+    }
+
     /** Ends a session: what it held is free from now on, and it gets no more messages. */
     public void endSession(SessionId session) {
-        submit(new Work(session, null));
+        submit(t -> {
+            receivers.remove(session);
+            t.endSession(session);
+        });
     }
 
-    /** What is held of a resource, for people to read. Only exact while nothing goes on. */
-    public List<String> describe(Resource resource) {
-        return table.describe(resource);
+    public void beginGrace() {
+        submit(t -> grace = true);
     }
 
-    private void submit(Work work) {
+    public void endGrace() {
+        submit(t -> {
+            grace = false;
+            heldBack.forEach(Runnable::run);
+            heldBack.clear();
+        });
+    }
+
+    /** Asks for something about the table, on whatever thread works on it. */
+    public <T> CompletableFuture<T> query(java.util.function.Function<TokenTable, T> question) {
+        CompletableFuture<T> answer = new CompletableFuture<>();
+        submit(t -> answer.complete(question.apply(t)));
+        return answer;
+    }
+
+    private void submit(Consumer<TokenTable> work) {
         inbox.add(work);
         if (pending.getAndIncrement() != 0) {
             return; // whoever is at it will see to it
         }
         do {
-            Work next = inbox.remove();
-            TokenMessage.ToOwner message = next.message();
-            if (message == null) {
-                receivers.remove(next.session());
-                table.endSession(next.session());
-            } else if (receivers.containsKey(next.session())) {
-                table.receive(next.session(), message);
+            try {
+                inbox.remove().accept(table);
+            } catch (RuntimeException e) {
+                onFailure.accept(e);
             }
         } while (pending.decrementAndGet() != 0);
     }
@@ -71,14 +139,12 @@ public final class LocalOwner {
 
         @Override
         public void send(TokenMessage.ToOwner message) {
-            submit(new Work(session, message));
+            receive(session, message);
         }
 
         @Override
-        public void connect(Receiver receiver) {
-            if (receivers.putIfAbsent(session, receiver) != null) {
-                throw new IllegalStateException("session " + session + " has a link already");
-            }
+        public CompletableFuture<Long> connect(List<TokenMessage.Held> holds, Receiver receiver) {
+            return attach(session, holds, receiver);
         }
     }
 }

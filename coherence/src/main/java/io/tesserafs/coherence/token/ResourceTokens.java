@@ -71,6 +71,31 @@ final class ResourceTokens {
         }
     }
 
+    /** As {@link #endSession}, but nobody profits from it yet. */
+    void forget(SessionId session) {
+        holdings.removeIf(holding -> holding.session.equals(session));
+        queue.removeIf(waiting -> waiting.session.equals(session));
+    }
+
+    void restore(TokenTable table, SessionId session, TokenMessage.Held held) {
+        for (Holding other : holdings) {
+            if (!other.session.equals(session)
+                    && Ranges.overlap(other.from, other.to, held.fromByte(), held.toByte())
+                    && (other.mode == Mode.EXCLUSIVE || held.mode() == Mode.EXCLUSIVE)) {
+                throw new IllegalStateException(session + " claims " + held + ", but there is " + other);
+            }
+        }
+        holdings.add(new Holding(session, held.fromByte(), held.toByte(), held.mode(), table.nextSequence()));
+    }
+
+    void collect(SessionId session, List<TokenMessage.Held> into) {
+        for (Holding holding : holdings) {
+            if (holding.session.equals(session)) {
+                into.add(new TokenMessage.Held(resource, holding.from, holding.to, holding.mode));
+            }
+        }
+    }
+
     @Nullable
     Mode held(SessionId session, long from, long to) {
         long at = from;
@@ -90,7 +115,7 @@ final class ResourceTokens {
     }
 
     /** One pass in order of arrival is enough: a grant only adds holdings, so it makes no earlier request possible. */
-    private void advance(TokenTable table) {
+    void advance(TokenTable table) {
         for (int i = 0; i < queue.size(); ) {
             Waiting waiting = queue.get(i);
             TokenMessage.Request wanted = waiting.request;

@@ -1,10 +1,13 @@
 package io.tesserafs.coherence.token;
 
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
@@ -28,10 +31,12 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     /** About 0.5 KiB each, here and in the owner's table. */
     public static final int DEFAULT_MAX_UNUSED = 32_768;
 
-    private final OwnerLink link;
+    /** A message, and the generation of the link it is for. */
+    private record Outgoing(TokenMessage.ToOwner message, long generation) {}
+
     private final int maxUnused;
     private final Map<Resource, CachedTokens> resources = new ConcurrentHashMap<>();
-    private final Queue<TokenMessage.ToOwner> outbox = new ConcurrentLinkedQueue<>();
+    private final Queue<Outgoing> outbox = new ConcurrentLinkedQueue<>();
     private final AtomicInteger unsent = new AtomicInteger();
 
     /** Resources that nobody has open, unused longest first. Guarded by itself. */
@@ -42,6 +47,12 @@ public final class TokenCache implements TokenClient, AutoCloseable {
             Thread.ofPlatform().daemon().name("tessera-recall-", 0).factory());
     private volatile @Nullable RecallHandler handler;
     private volatile boolean ended;
+    /** Null while there is none: messages wait. */
+    private volatile @Nullable OwnerLink link;
+    /** Of the link, or of the next one. */
+    private volatile long generation;
+
+    private volatile long seenAtLeast;
 
     public TokenCache(OwnerLink link) {
         this(link, DEFAULT_MAX_UNUSED);
@@ -51,9 +62,86 @@ public final class TokenCache implements TokenClient, AutoCloseable {
      * @param maxUnused how many resources that are not open keep their tokens
      */
     public TokenCache(OwnerLink link, int maxUnused) {
-        this.link = link;
+        this(maxUnused);
+        attach(link, detach()).join();
+    }
+
+    /** Without a link, and so without tokens, until {@link #attach}. */
+    public TokenCache(int maxUnused) {
         this.maxUnused = maxUnused;
-        link.connect(this::receive);
+    }
+
+    /**
+     * The link is broken, or about to be replaced: nothing is sent or taken any more until {@link #attach}. What is held stays held for as long as the
+     * session's lease lasts. One thread at a time attaches and detaches.
+     *
+     * @return what is held, for the next link
+     */
+    public List<TokenMessage.Held> detach() {
+        link = null;
+        long next = generation + 1;
+        generation = next;
+        List<TokenMessage.Held> holds = new ArrayList<>();
+        for (CachedTokens tokens : resources.values()) {
+            tokens.reattach(next, holds);
+        }
+        return holds;
+    }
+
+    /** Goes on over a link, with the holdings that {@link #detach} gave. Done when the owner has taken note. */
+    public CompletableFuture<Void> attach(OwnerLink next, List<TokenMessage.Held> holds) {
+        long mine = generation;
+        Entrance entrance = new Entrance(mine);
+        return next.connect(holds, entrance).thenAccept(sequence -> {
+            if (generation == mine) {
+                seenAtLeast = sequence;
+                link = next;
+                entrance.open();
+                flushOutbox();
+            }
+        });
+    }
+
+    /** Where messages of one link come in; those that are faster than the answer to its connect wait for that. */
+    private final class Entrance implements OwnerLink.Receiver {
+        private final long mine;
+        /** Null once open. Guarded by this. */
+        private @Nullable List<TokenMessage.ToNode> early = new ArrayList<>();
+
+        Entrance(long mine) {
+            this.mine = mine;
+        }
+
+        @Override
+        public void receive(TokenMessage.ToNode message) {
+            synchronized (this) {
+                if (early != null) {
+                    early.add(message);
+                    return;
+                }
+            }
+            TokenCache.this.receive(message, mine);
+        }
+
+        synchronized void open() {
+            List<TokenMessage.ToNode> waiting = early;
+            early = null;
+            if (waiting != null) {
+                waiting.forEach(message -> TokenCache.this.receive(message, mine));
+            }
+        }
+    }
+
+    /** After {@link #endSession}: tokens can be had again, under a new session; attach its link next. */
+    public void beginSession() {
+        ended = false;
+        for (CachedTokens tokens : resources.values()) {
+            tokens.revive();
+        }
+    }
+
+    long seenAtLeast() {
+        return seenAtLeast;
     }
 
     @Override
@@ -68,7 +156,7 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     public FileTokens open(Resource resource) {
         handler();
         CachedTokens tokens = resources.compute(resource, (key, present) -> {
-            CachedTokens found = present != null ? present : new CachedTokens(this, key);
+            CachedTokens found = present != null ? present : new CachedTokens(this, key, generation);
             found.countReference(1);
             if (present != null && found.references() == 1) {
                 synchronized (unused) {
@@ -138,8 +226,8 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     }
 
     /** Under the monitor of the message's resource, so that a resource's messages keep their order. */
-    void enqueue(TokenMessage.ToOwner message) {
-        outbox.add(message);
+    void enqueue(TokenMessage.ToOwner message, long forGeneration) {
+        outbox.add(new Outgoing(message, forGeneration));
     }
 
     /** Sends what was enqueued, without holding anything: the link may answer at once, on this thread. */
@@ -148,19 +236,25 @@ public final class TokenCache implements TokenClient, AutoCloseable {
             return; // whoever is sending looks again
         }
         do {
-            TokenMessage.ToOwner message;
-            while ((message = outbox.poll()) != null) {
-                link.send(message);
+            OwnerLink way = link;
+            Outgoing next;
+            while (way != null && (next = outbox.poll()) != null) {
+                if (next.generation == generation) {
+                    way.send(next.message);
+                } else if (next.generation > generation) {
+                    throw new IllegalStateException("a message from the future");
+                }
+                way = link;
             }
         } while (unsent.decrementAndGet() != 0);
     }
 
-    private void receive(TokenMessage.ToNode message) {
+    private void receive(TokenMessage.ToNode message, long from) {
         CachedTokens tokens = resources.get(message.resource());
         if (tokens == null) {
             return; // a recall of what was given back meanwhile
         }
-        tokens.receive(message);
+        tokens.receive(message, from);
         if (tokens.references() == 0 && message instanceof TokenMessage.Grant) {
             settle(tokens); // whoever asked for it has gone
         }

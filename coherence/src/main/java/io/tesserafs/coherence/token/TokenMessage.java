@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
 public sealed interface TokenMessage {
     Resource resource();
 
+    /** A range that a node holds, as it tells an owner that does not know, or may not. */
+    record Held(Resource resource, long fromByte, long toByte, Mode mode) {}
+
     /** From a node to the owner. */
     sealed interface ToOwner extends TokenMessage {}
 

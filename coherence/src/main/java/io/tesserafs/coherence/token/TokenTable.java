@@ -27,8 +27,49 @@ public final class TokenTable {
     private final Output output;
     private long lastSequence;
 
+    /** Sequences of one epoch: far more than an owner can give out in its life. */
+    private static final int SEQUENCE_BITS = 40;
+
     public TokenTable(Output output) {
+        this(0, output);
+    }
+
+    /** @param epoch sequences of a later epoch are higher */
+    public TokenTable(long epoch, Output output) {
+        this.lastSequence = epoch << SEQUENCE_BITS;
         this.output = output;
+    }
+
+    /**
+     * From now on the session holds exactly this, and waits for nothing. It is the session's own word: what was under way between it and an owner, this
+     * one or an earlier one, is lost, and each side may believe in messages that the other never saw.
+     *
+     * @return the newest sequence given to any of it
+     * @throws IllegalStateException it claims what another session holds: somebody lies, or the protocol is broken
+     */
+    public long reattach(SessionId session, List<TokenMessage.Held> holds) {
+        for (ResourceTokens tokens : List.copyOf(resources.values())) {
+            tokens.forget(session);
+        }
+        for (TokenMessage.Held held : holds) {
+            Ranges.check(held.fromByte(), held.toByte());
+            resources.computeIfAbsent(held.resource(), ResourceTokens::new).restore(this, session, held);
+        }
+        long newest = lastSequence;
+        for (ResourceTokens tokens : List.copyOf(resources.values())) {
+            tokens.advance(this);
+            dropIfUnused(tokens);
+        }
+        return newest;
+    }
+
+    /** All that a session holds; for people, and for tests. */
+    public List<TokenMessage.Held> holdings(SessionId session) {
+        List<TokenMessage.Held> list = new ArrayList<>();
+        for (ResourceTokens tokens : resources.values()) {
+            tokens.collect(session, list);
+        }
+        return list;
     }
 
     public void receive(SessionId from, TokenMessage.ToOwner message) {

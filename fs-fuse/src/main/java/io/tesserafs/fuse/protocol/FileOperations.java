@@ -34,7 +34,13 @@ final class FileOperations {
     void read(FuseRequest rq, long node) {
         int size = body.size(FileLayout.READ_SIZE, maxBytes);
         rq.limitData(size);
-        fs.read(rq, node, body.u64(FileLayout.READ_FH), body.offset(FileLayout.READ_OFFSET), size, body.u32(FileLayout.READ_OPEN_FLAGS));
+        fs.read(
+                rq,
+                node,
+                body.u64(FileLayout.READ_FH),
+                body.offset(FileLayout.READ_OFFSET),
+                size,
+                body.u32(FileLayout.READ_OPEN_FLAGS));
     }
 
     void write(FuseRequest rq, long node) {

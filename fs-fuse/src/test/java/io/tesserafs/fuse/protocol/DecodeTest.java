@@ -61,7 +61,7 @@ class DecodeTest {
                                 .u64(0)
                                 .u32(0)
                                 .u32(0),
-                        "read 7 5 4096 8192"),
+                        "read 7 5 4096 8192 0"),
                 Arguments.of(
                         rq(Opcode.WRITE)
                                 .u64(5)
@@ -72,7 +72,7 @@ class DecodeTest {
                                 .u32(0)
                                 .u32(0)
                                 .raw((byte) 'd', (byte) 'a', (byte) 't', (byte) 'a'),
-                        "write 7 5 10 data true true"),
+                        "write 7 5 10 data true true 0"),
                 Arguments.of(
                         rq(Opcode.WRITE)
                                 .u64(5)
@@ -83,7 +83,7 @@ class DecodeTest {
                                 .u32(0)
                                 .u32(0)
                                 .zeros(1 << 20),
-                        "write 7 5 0 [1048576] false false"),
+                        "write 7 5 0 [1048576] false false 0"),
                 Arguments.of(
                         rq(Opcode.READDIR)
                                 .u64(5)

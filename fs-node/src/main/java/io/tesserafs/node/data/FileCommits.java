@@ -96,6 +96,7 @@ final class FileCommits {
                     file.atimeChanged ? file.atimeNs : DataCommit.UNCHANGED,
                     durable,
                     file.takeClearSuidGid());
+            file.committing = true;
             file.mtimeChanged = false;
             file.atimeChanged = false;
             file.attrChanged = false;
@@ -190,6 +191,7 @@ final class FileCommits {
                 file.loose = true;
                 file.clearSuidGid |= attributes.clearSuidGid();
             }
+            file.committing = false;
         } finally {
             file.lock.unlockWrite(stamp);
             flushes.forEach(f -> blocks.release(f.tile.ref, f.block));

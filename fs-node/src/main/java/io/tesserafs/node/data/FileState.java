@@ -40,6 +40,8 @@ final class FileState {
     volatile boolean mtimeChanged;
     /** So is the access time. */
     volatile boolean atimeChanged;
+    /** Changes are on their way to the owner, which may not know them yet. */
+    volatile boolean committing;
     /**
      * The ATTR token was away since size and times were fetched: they must be fetched again under the token before they are relied on. Set while
      * nobody is inside that token.
@@ -130,7 +132,7 @@ final class FileState {
                     attr.rdev(),
                     stale ? attr.size() : Math.max(size, attr.size()),
                     tiles.loaded() ? tiles.units() : attr.blocks(),
-                    atimeChanged || !stale ? Math.max(atimeNs, attr.atimeNs()) : attr.atimeNs(),
+                    atimeChanged || committing || !stale ? Math.max(atimeNs, attr.atimeNs()) : attr.atimeNs(),
                     mtime(attr, stale),
                     Math.max(ctimeNs, attr.ctimeNs()),
                     attr.btimeNs());
@@ -143,6 +145,6 @@ final class FileState {
         if (mtimeChanged) {
             return stale ? Math.max(mtimeNs, attr.mtimeNs()) : mtimeNs;
         }
-        return stale ? attr.mtimeNs() : Math.max(mtimeNs, attr.mtimeNs());
+        return stale && !committing ? attr.mtimeNs() : Math.max(mtimeNs, attr.mtimeNs());
     }
 }

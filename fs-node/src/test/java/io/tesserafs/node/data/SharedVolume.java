@@ -47,6 +47,7 @@ final class SharedVolume implements AutoCloseable {
             caches.add(cache);
             DataOptions options = new DataOptions(5_000_000_000L, 5_000_000_000L, 5_000_000_000L, 5_000, false, node);
             TesseraFileSystem files = new TesseraFileSystem(owner, cache, BrickSet.only(client), options);
+            files.alone(nodes == 1);
             Path path = Files.createDirectory(directory.resolve("mnt" + node));
             mounts.add(FuseMount.mount(path, files, MountOptions.defaults("test")));
             paths.add(path);

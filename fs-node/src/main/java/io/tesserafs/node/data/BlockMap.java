@@ -60,6 +60,15 @@ final class BlockMap {
         }
     }
 
+    /** One more user of what somebody uses; false if its handle has died meanwhile. Waits for nothing. */
+    boolean retain(ExtentRef ref, Mapped mapped) {
+        Mapped present = blocks.computeIfPresent(ref.block(), (id, known) -> {
+            known.users += known == mapped ? 1 : 0;
+            return known;
+        });
+        return present == mapped;
+    }
+
     void release(ExtentRef ref, Mapped mapped) {
         boolean[] last = new boolean[1];
         blocks.computeIfPresent(ref.block(), (id, present) -> {

@@ -18,7 +18,7 @@ final class FileCommits {
     /** A tile as it was when the commit began. */
     private record Change(Tile tile, int validBytes) {}
 
-    private record Flush(Tile tile, BlockMap.Mapped block, int from, int to) {}
+    private record Flush(Tile tile, boolean retained, int from, int to) {}
 
     private final VolumeService service;
     private final BlockMap blocks;
@@ -72,6 +72,7 @@ final class FileCommits {
         DataCommit attributes;
         long stamp = file.lock.writeLock();
         try {
+            checkAlive(file, durable);
             for (Tile tile : file.tiles.all()) {
                 if (tile.changed || durable && tile.committedLoosely) {
                     changes.add(new Change(tile, tile.validBytes));
@@ -82,7 +83,9 @@ final class FileCommits {
                 }
                 long range = durable ? tile.takeDirty() : 0;
                 if (range != 0) {
-                    flushes.add(new Flush(tile, blocks.acquire(tile.ref), (int) (range >>> 32), (int) range));
+                    // A handle that died since the check fails the flush, and finish() puts everything back.
+                    flushes.add(
+                            new Flush(tile, blocks.retain(tile.ref, tile.mapped), (int) (range >>> 32), (int) range));
                 }
             }
             holes = file.holes.stream().mapToLong(Long::longValue).toArray();
@@ -101,8 +104,6 @@ final class FileCommits {
             file.atimeChanged = false;
             file.attrChanged = false;
             file.loose = file.loose && !durable;
-        } catch (BrickException e) {
-            throw Failures.asFs(e);
         } finally {
             file.lock.unlockWrite(stamp);
         }
@@ -119,9 +120,18 @@ final class FileCommits {
         }
     }
 
+    /** Before anything is taken: a flush through a dead handle is tried again later, through a new one. */
+    private static void checkAlive(FileState file, boolean durable) throws DeadTileException {
+        for (Tile tile : file.tiles.all()) {
+            if (durable && tile.isDirty() && !tile.alive()) {
+                throw new DeadTileException(tile, "the handle to block " + tile.ref.block() + " is dead");
+            }
+        }
+    }
+
     private static void flush(List<Flush> flushes) throws BrickException {
         for (Flush flush : flushes) {
-            flush.block.handle.flush((long) flush.tile.base + flush.from, flush.to - flush.from);
+            flush.tile.mapped.handle.flush((long) flush.tile.base + flush.from, flush.to - flush.from);
         }
     }
 
@@ -194,7 +204,7 @@ final class FileCommits {
             file.committing = false;
         } finally {
             file.lock.unlockWrite(stamp);
-            flushes.forEach(f -> blocks.release(f.tile.ref, f.block));
+            flushes.stream().filter(Flush::retained).forEach(f -> blocks.release(f.tile.ref, f.tile.mapped));
         }
         if (done && !attributes.durable() && !changes.isEmpty()) {
             file.loose = true;

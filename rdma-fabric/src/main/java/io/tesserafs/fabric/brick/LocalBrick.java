@@ -7,7 +7,6 @@ import io.tesserafs.fabric.pmem.PoolInfo;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.Arrays;
-import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -43,17 +42,8 @@ public final class LocalBrick implements AutoCloseable {
     private final Departures departures = new Departures();
 
     private final ReentrantLock tableLock = new ReentrantLock();
-    /** Guarded by tableLock, as are the next three. */
-    private final AllocationTable table;
-
-    /** A flush of the table failed: what the device holds is unknown until the pool is opened anew. */
-    private boolean failed;
-
-    /** Blocks whose pages were made present already; they stay so. */
-    private final BitSet populated = new BitSet();
-
-    /** So that the log says it once. */
-    private boolean populateFailed;
+    /** Guarded by tableLock. */
+    private final TableWriter table;
 
     private final ReentrantLock stateLock = new ReentrantLock();
     /** Guarded by stateLock, as is the rest. */
@@ -67,7 +57,7 @@ public final class LocalBrick implements AutoCloseable {
         this.pool = pool;
         this.poolInfo = pool.info();
         this.id = new BrickId(pool.brick());
-        this.table = table;
+        this.table = new TableWriter(pool, table);
         this.blocks = new BlockMap(id, scan, pool.blocks());
     }
 
@@ -90,7 +80,7 @@ public final class LocalBrick implements AutoCloseable {
             }
             LocalBrick brick = new LocalBrick(pool, table, scan);
             pool.beginUse();
-            brick.repair(scan, report);
+            brick.table.repair(scan, report);
             return brick;
         } catch (IOException | RuntimeException e) {
             pool.abandon();
@@ -111,22 +101,6 @@ public final class LocalBrick implements AutoCloseable {
                 "pool " + pool.path() + ": the allocation table is corrupt: "
                         + String.join("; ", report.corrupt().subList(0, shown))
                         + (shown < count ? "; and more" : ""));
-    }
-
-    private void repair(TableScan scan, TableReport report) throws IOException {
-        for (String line : report.repairable()) {
-            LOG.warn("pool {}: allocation table repaired: {}", pool.path(), line);
-        }
-        for (int i = scan.toRepair.nextSetBit(0); i >= 0; i = scan.toRepair.nextSetBit(i + 1)) {
-            if (scan.free.get(i)) {
-                table.putFree(i);
-            } else {
-                table.putAllocated(i, table.id(i));
-            }
-        }
-        if (!pool.cleanShutdown() || !report.isClean()) {
-            table.rewrite();
-        }
     }
 
     public BrickId id() {
@@ -197,13 +171,9 @@ public final class LocalBrick implements AutoCloseable {
         }
         tableLock.lock();
         try {
-            checkNotFailed();
+            table.checkNotFailed();
             int[] indices = take(session, ids);
-            for (int i = 0; i < ids.length; i++) {
-                table.putAllocated(indices[i], ids[i].value());
-            }
-            flushTable(indices);
-            populate(indices);
+            table.allocated(ids, indices);
             publish(ids, indices);
         } finally {
             tableLock.unlock();
@@ -229,24 +199,6 @@ public final class LocalBrick implements AutoCloseable {
         }
     }
 
-    /** Faults the blocks in before anyone waits for them; only where memory is all there is. */
-    private void populate(int... indices) {
-        try {
-            for (int i : indices) {
-                if (!populated.get(i)) {
-                    pool.populate(i);
-                    populated.set(i);
-                }
-            }
-        } catch (IOException e) {
-            // The blocks are there all the same; the first touch of a page does what could not be done ahead.
-            if (!populateFailed) {
-                populateFailed = true;
-                LOG.warn("brick {}: cannot populate blocks ahead of use: {}", id, e.getMessage());
-            }
-        }
-    }
-
     void free(SessionId session, BlockId... ids) throws BrickException {
         if (ids.length == 0) {
             return;
@@ -254,18 +206,13 @@ public final class LocalBrick implements AutoCloseable {
         killHandles(session, ids);
         tableLock.lock();
         try {
-            checkNotFailed();
+            table.checkNotFailed();
             int[] indices = new int[ids.length];
             BlockId missing = withdraw(session, ids, indices);
             BlockId held = keepHeld(ids, indices);
             int[] found =
                     Arrays.stream(indices).filter(i -> i != BlockIndex.NONE).toArray();
-            for (int i : found) {
-                table.putFree(i);
-            }
-            if (found.length > 0) {
-                flushTable(found);
-            }
+            table.freed(found);
             giveBack(found);
             if (held != null) {
                 throw stillMapped("block " + held);
@@ -340,24 +287,6 @@ public final class LocalBrick implements AutoCloseable {
             blocks.giveBack(indices);
         } finally {
             stateLock.unlock();
-        }
-    }
-
-    private void flushTable(int... indices) throws BrickException {
-        int first = Arrays.stream(indices).min().orElseThrow();
-        int last = Arrays.stream(indices).max().orElseThrow();
-        try {
-            table.flush(first, last);
-        } catch (IOException e) {
-            failed = true;
-            throw new BrickException(Reason.IO, "brick " + id + ": the allocation table cannot be written: " + e, e);
-        }
-    }
-
-    private void checkNotFailed() throws BrickException {
-        if (failed) {
-            throw new BrickException(
-                    Reason.IO, "brick " + id + ": the allocation table could not be written; open the pool anew");
         }
     }
 

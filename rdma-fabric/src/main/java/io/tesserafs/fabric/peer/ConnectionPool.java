@@ -4,6 +4,7 @@ import io.tesserafs.fabric.peer.PeerException.Reason;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,10 +16,17 @@ public final class ConnectionPool {
     private static final long MAX_BACKOFF_MS = 2000;
 
     private final Transport transport;
+    private final LongSupplier clockNs;
     private final ConcurrentMap<String, Slot> slots = new ConcurrentHashMap<>();
 
     public ConnectionPool(Transport transport) {
+        this(transport, System::nanoTime);
+    }
+
+    /** @param clockNs monotonic */
+    ConnectionPool(Transport transport, LongSupplier clockNs) {
         this.transport = transport;
+        this.clockNs = clockNs;
     }
 
     /** An open connection to the endpoint; one user makes it while the others wait. */
@@ -62,7 +70,7 @@ public final class ConnectionPool {
 
         private Connection connect() throws PeerException {
             PeerException last = failure;
-            if (last != null && System.nanoTime() - failedAtNs < backoffMs * 1_000_000) {
+            if (last != null && clockNs.getAsLong() - failedAtNs < backoffMs * 1_000_000) {
                 throw new PeerException(Reason.UNREACHABLE, "not tried again yet: " + last.getMessage(), last);
             }
             try {
@@ -73,7 +81,7 @@ public final class ConnectionPool {
                 return fresh;
             } catch (PeerException e) {
                 failure = e;
-                failedAtNs = System.nanoTime();
+                failedAtNs = clockNs.getAsLong();
                 backoffMs = Math.min(MAX_BACKOFF_MS, Math.max(FIRST_BACKOFF_MS, 2 * backoffMs));
                 throw e;
             }

@@ -53,9 +53,9 @@ final class Handshake {
 
     /** Decides on a peer that proved who it is. */
     interface Admission {
-        /** Returns why it is refused, or null. */
+        /** Returns why it is refused, or null. In that case whatever the peer may do once it is welcome must work by now. */
         @Nullable
-        String refusal(Greeting hello);
+        String refusal(Agreement agreement);
     }
 
     /** @param ticket of the connection that a lane belongs to; {@link Ticket#NONE} for a connection */
@@ -119,15 +119,17 @@ final class Handshake {
         if (!HandshakeKeys.equal(keys.initiatorProof(hello, challenge), received)) {
             throw refuse(writer, wire, "it does not know this cluster's secret");
         }
-        String refusal = admission.refusal(theirs);
-        if (refusal != null) {
-            throw refuse(writer, wire, refusal);
-        }
         Ticket ticket = theirs.purpose() == Purpose.CONNECTION
                 ? new Ticket(random.nextLong(), random.nextLong())
                 : theirs.ticket();
+        Agreement agreement =
+                new Agreement(theirs.peer(), theirs.purpose(), version, features, CallLimits.of(theirs), ticket);
+        String refusal = admission.refusal(agreement);
+        if (refusal != null) {
+            throw refuse(writer, wire, refusal);
+        }
         writer.write(FrameType.WELCOME, 0, 0, 0, ticket.encode());
-        return new Agreement(theirs.peer(), theirs.purpose(), version, features, CallLimits.of(theirs), ticket);
+        return agreement;
     }
 
     private Greeting greeting(int minVersion, int maxVersion, long features, Purpose purpose, Ticket ticket) {

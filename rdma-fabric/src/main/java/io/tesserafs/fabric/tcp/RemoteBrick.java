@@ -176,6 +176,27 @@ final class RemoteBrick implements BrickClient {
         remote.awaitIdle();
     }
 
+    /**
+     * Of a write that broke off bytes may be on their way still. The handle dies here and at the target, so that they cannot land on top
+     * of what is written next; if the target cannot be told, the connection goes.
+     */
+    void abandon(RemoteHandle handle) {
+        if (!handle.kill(Reason.UNREACHABLE)) {
+            return;
+        }
+        peer.forget(handle);
+        boolean interrupted = Thread.interrupted();
+        try {
+            peer.call(new BrickRequest.Unmap(number, handle.key()));
+        } catch (BrickException e) {
+            peer.giveUp("a write broke off and its handle cannot be unmapped: " + e.getMessage());
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
     /** Of what the peer finds out by itself when the connection ends. */
     private void tell(BrickRequest request) {
         try {

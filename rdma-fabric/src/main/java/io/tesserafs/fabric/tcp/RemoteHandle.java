@@ -102,7 +102,14 @@ final class RemoteHandle implements BlockHandle {
             runHere(offset, length, () -> MemorySegment.copy(source, sourceOffset, here.memory(), offset, length));
             return;
         }
-        run(offset, length, lane -> lane.write(key, session, offset, source.asSlice(sourceOffset, length)));
+        try {
+            run(offset, length, lane -> lane.write(key, session, offset, source.asSlice(sourceOffset, length)));
+        } catch (BrickException e) {
+            if (e.reason() == Reason.UNREACHABLE) {
+                client.abandon(this);
+            }
+            throw e;
+        }
     }
 
     @Override

@@ -56,6 +56,10 @@ final class RemotePeer {
         }
     }
 
+    void giveUp(String reason) {
+        connection.end(reason);
+    }
+
     record Answer(int number, ByteBuffer rest) {}
 
     BrickException unreachable(IOException e) {

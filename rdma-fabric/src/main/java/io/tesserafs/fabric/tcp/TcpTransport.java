@@ -5,7 +5,6 @@ import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.peer.PeerException.Reason;
 import io.tesserafs.fabric.peer.Service;
 import io.tesserafs.fabric.peer.Transport;
-import io.tesserafs.fabric.tcp.GreetingLayout.Greeting;
 import io.tesserafs.fabric.tcp.GreetingLayout.Purpose;
 import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import io.tesserafs.fabric.tcp.Handshake.Agreement;
@@ -140,12 +139,14 @@ public final class TcpTransport implements Transport {
     private void admit(SocketChannel socket) {
         try {
             Wire wire = wire(socket);
-            FrameReader reader = new FrameReader(wire);
-            FrameWriter writer = new FrameWriter(wire);
-            Agreement agreement = reception.inTime(wire, () -> handshake.respond(wire, reader, writer, this::refusal));
-            switch (agreement.purpose()) {
-                case CONNECTION -> open(new TcpConnection(wire, reader, writer, agreement, services, callers, null));
-                case LANE -> admitLane(wire, reader, agreement);
+            Guest guest = new Guest(wire);
+            boolean welcome = false;
+            try {
+                Agreement _ = reception.inTime(
+                        wire, () -> handshake.respond(wire, guest.reader, guest.writer, guest::refusal));
+                welcome = true;
+            } finally {
+                guest.enter(welcome);
             }
         } catch (IOException e) {
             if (!closed.get()) {
@@ -156,24 +157,61 @@ public final class TcpTransport implements Transport {
         }
     }
 
-    private @Nullable String refusal(Greeting hello) {
-        if (hello.purpose() == Purpose.CONNECTION) {
+    /** Who has shown who it is, and becomes a connection or a lane. */
+    private final class Guest {
+        private final Wire wire;
+        private final FrameReader reader;
+        private final FrameWriter writer;
+        private @Nullable TcpConnection connection;
+        private @Nullable TcpConnection laneOwner;
+
+        Guest(Wire wire) {
+            this.wire = wire;
+            this.reader = new FrameReader(wire);
+            this.writer = new FrameWriter(wire);
+        }
+
+        @Nullable
+        String refusal(Agreement agreement) {
+            if (agreement.purpose() == Purpose.CONNECTION) {
+                // Known before the peer knows, who may come with a lane at once.
+                connection = new TcpConnection(wire, reader, writer, agreement, services, callers, null);
+                register(connection);
+                return null;
+            }
+            TcpConnection owner = byTicket.get(agreement.ticket());
+            if (laneHandler == null || owner == null || !owner.peer().equals(agreement.peer())) {
+                return "its lane belongs to no connection";
+            }
+            if (owner.lanes() >= MAX_LANES) {
+                return "it has " + MAX_LANES + " lanes already";
+            }
+            if (reader.isAhead() || !owner.attach(wire)) {
+                return "its connection has ended";
+            }
+            laneOwner = owner;
             return null;
         }
-        TcpConnection owner = byTicket.get(hello.ticket());
-        if (laneHandler == null || owner == null || !owner.peer().equals(hello.peer())) {
-            return "its lane belongs to no connection";
+
+        void enter(boolean welcome) {
+            TcpConnection made = connection;
+            if (made != null) {
+                if (!welcome) {
+                    made.end("the peer did not wait to be welcomed");
+                }
+                open(made);
+            }
+            TcpConnection owner = laneOwner;
+            LaneHandler handler = laneHandler;
+            if (owner != null && handler != null && welcome) {
+                serveLane(handler, owner, wire);
+            } else if (owner != null) {
+                owner.detach(wire);
+            }
         }
-        return owner.lanes() < MAX_LANES ? null : "it has " + MAX_LANES + " lanes already";
     }
 
-    private void admitLane(Wire wire, FrameReader reader, Agreement agreement) throws IOException {
-        TcpConnection owner = byTicket.get(agreement.ticket());
-        LaneHandler handler = laneHandler;
-        if (owner == null || handler == null || reader.isAhead() || !owner.attach(wire)) {
-            wire.close();
-            return;
-        }
+    private static void serveLane(LaneHandler handler, TcpConnection owner, Wire wire) {
         Thread.ofPlatform().daemon().name("tessera-lane-" + owner.peer()).start(() -> {
             try {
                 handler.serve(owner, wire);
@@ -190,6 +228,7 @@ public final class TcpTransport implements Transport {
         Socket socket = dial(endpoint, Purpose.CONNECTION, Ticket.NONE);
         TcpConnection connection = new TcpConnection(
                 socket.wire, socket.reader, socket.writer, socket.agreement, services, callers, endpoint);
+        register(connection);
         open(connection);
         return connection;
     }
@@ -262,7 +301,7 @@ public final class TcpTransport implements Transport {
         return new SocketWire(socket);
     }
 
-    private void open(TcpConnection connection) {
+    private void register(TcpConnection connection) {
         connections.add(connection);
         if (connection.endpoint() == null) {
             byTicket.put(connection.ticket(), connection);
@@ -271,6 +310,10 @@ public final class TcpTransport implements Transport {
             connections.remove(connection);
             byTicket.remove(connection.ticket(), connection);
         });
+    }
+
+    /** Also if it has ended already: its thread does what is to be done at the end. */
+    private void open(TcpConnection connection) {
         LOG.info("{} is open", connection);
         connection.start();
         if (closed.get()) {

@@ -102,15 +102,12 @@ class ShmFabricTest extends TcpFabricTest {
     @Test
     void shouldForgetAHolderThatComesBackOnANewConnection() throws Exception {
         BrickClient client = fabric.connect(ID, SESSION);
-        client.alloc(block(1));
+        client.alloc(block(1), block(2));
         BlockHandle handle = client.map(block(1), Access.READ_WRITE);
-        initiator.transport().close();
-        initiator.bricks().close();
-        assertThat(handle.alive()).isFalse();
-        assertUnreachable(handle.memory());
-        initiator = node(new PeerId(2, 3));
-        fabric = initiator.fabric(this::locate);
+        connection().close();
         try (BrickClient again = fabric.connect(ID, OTHER)) {
+            assertThat(handle.alive()).isFalse();
+            assertUnreachable(handle.memory());
             again.free(block(1));
         }
     }

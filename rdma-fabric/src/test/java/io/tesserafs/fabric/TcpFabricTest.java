@@ -10,7 +10,9 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.ConnectionPool;
+import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.fabric.tcp.TcpBricks;
@@ -54,9 +56,9 @@ class TcpFabricTest extends BrickContract {
     RoutingFabric fabric;
 
     /** What a daemon has of the fabric. */
-    record Node(TcpTransport transport, TcpBricks bricks) implements AutoCloseable {
+    record Node(TcpTransport transport, TcpBricks bricks, ConnectionPool connections) implements AutoCloseable {
         RoutingFabric fabric(BrickResolver resolver) {
-            return new RoutingFabric(new LocalFabric(), bricks, new ConnectionPool(transport), resolver);
+            return new RoutingFabric(new LocalFabric(), bricks, connections, resolver);
         }
 
         @Override
@@ -78,7 +80,7 @@ class TcpFabricTest extends BrickContract {
     final Node node(PeerId self) {
         InetSocketAddress loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         TcpTransport transport = new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET));
-        return new Node(transport, bricks(transport));
+        return new Node(transport, bricks(transport), new ConnectionPool(transport));
     }
 
     @BeforeEach
@@ -98,6 +100,11 @@ class TcpFabricTest extends BrickContract {
             throw new BrickException(Reason.UNREACHABLE, "no brick " + wanted);
         }
         return new BrickResolver.Location(TARGET.node(), endpoint);
+    }
+
+    /** Of the initiator to the target. */
+    final Connection connection() throws PeerException {
+        return initiator.connections.get(endpoint);
     }
 
     @AfterEach

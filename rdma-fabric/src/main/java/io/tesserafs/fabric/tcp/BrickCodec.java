@@ -11,6 +11,7 @@ import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.pmem.FileIdentity;
 import io.tesserafs.fabric.shm.HostProcess;
+import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -21,7 +22,7 @@ import java.util.UUID;
 
 /**
  * The bytes of calls to bricks, little-endian. A request begins with a u16 operation, a u16 that is zero, and the u32 number of the
- * client (0 in OPEN); then follow
+ * client (0 in OPEN and FORGET); then follow
  *
  * <pre>
  *   1 OPEN   u64 brick, u64 session     4 ALLOC  u32 count, u32 0, count x u64 block    7 UNMAP  16 key
@@ -29,6 +30,7 @@ import java.util.UUID;
  *   3 INFO                              6 MAP    u64 block, u32 access (0 read, 1 both) 9 FENCE  u64 session
  *   10 ATTACH      16 boot id, u64 pid namespace, u64 pid, u64 start time in ticks
  *   11 MAP_SHARED  u64 block, u32 access
+ *   12 FORGET      u32 count, u32 0, count x 16 ticket of a connection
  * </pre>
  *
  * <p>An answer begins with a u32 status (0: done, else why not) and a u32 that is the number of the client after OPEN, the number of
@@ -50,6 +52,7 @@ final class BrickCodec {
     static final int FENCE = 9;
     static final int ATTACH = 10;
     static final int MAP_SHARED = 11;
+    static final int FORGET = 12;
 
     static final int HEADER_BYTES = 8;
     static final int KEY_BYTES = 16;
@@ -58,6 +61,9 @@ final class BrickCodec {
 
     /** Of one call; 128 GiB worth of blocks, half a MiB on the wire. */
     static final int MAX_IDS = 64 << 10;
+
+    /** Of one call; a peer forgets what it lost as soon as it is back. */
+    static final int MAX_TICKETS = 1024;
 
     /** As of a path. */
     private static final int MAX_TEXT_BYTES = 4096;
@@ -85,6 +91,14 @@ final class BrickCodec {
                         .putLong(r.block().value())
                         .putInt(code(r.access()))
                         .flip();
+            case BrickRequest.Forget r -> {
+                int count = r.connections().size();
+                ByteBuffer out = header(FORGET, 0, 8 + count * GreetingLayout.TICKET_BYTES)
+                        .putInt(count)
+                        .putInt(0);
+                r.connections().forEach(ticket -> out.put(ticket.encode()));
+                yield out.flip();
+            }
             case BrickRequest.MapShared r ->
                 header(MAP_SHARED, r.client(), 12)
                         .putLong(r.block().value())
@@ -174,6 +188,7 @@ final class BrickCodec {
                 case FREE -> new BrickRequest.Free(client, takeIds(in));
                 case MAP -> new BrickRequest.Map(client, new BlockId(in.getLong()), takeAccess(in));
                 case MAP_SHARED -> new BrickRequest.MapShared(client, new BlockId(in.getLong()), takeAccess(in));
+                case FORGET -> new BrickRequest.Forget(takeTickets(in));
                 case ATTACH -> new BrickRequest.Attach(client, takeProcess(in));
                 case UNMAP -> new BrickRequest.Unmap(client, takeKey(in));
                 case LIST -> new BrickRequest.ListIds(client, new BlockId(in.getLong()), takeMax(in));
@@ -207,6 +222,21 @@ final class BrickCodec {
             ids.add(new BlockId(in.getLong()));
         }
         return ids;
+    }
+
+    private static List<Ticket> takeTickets(ByteBuffer in) throws ProtocolException {
+        int count = in.getInt();
+        if (in.getInt() != 0
+                || count < 0
+                || count > MAX_TICKETS
+                || in.remaining() != count * GreetingLayout.TICKET_BYTES) {
+            throw new ProtocolException("a brick call with " + count + " tickets in " + in.remaining() + " bytes");
+        }
+        List<Ticket> tickets = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            tickets.add(new Ticket(in.getLong(), in.getLong()));
+        }
+        return tickets;
     }
 
     private static Access takeAccess(ByteBuffer in) throws ProtocolException {

@@ -6,9 +6,10 @@ import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.shm.HostProcess;
+import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import java.util.List;
 
-/** The calls of a brick as they travel. But for OPEN each names the client that OPEN returned, which is known to one connection only. */
+/** The calls of a brick as they travel. But for OPEN and FORGET each names the client that OPEN returned, which is known to one connection only. */
 sealed interface BrickRequest {
     record Open(BrickId brick, SessionId session) implements BrickRequest {}
 
@@ -27,6 +28,12 @@ sealed interface BrickRequest {
 
     /** As MAP, by a client that has the pool mapped. */
     record MapShared(int client, BlockId block, Access access) implements BrickRequest {}
+
+    /**
+     * Ends connections that this peer made before and lost, and that may still live at the target: when it is answered, no byte that
+     * travelled on them lands any more. Also says that nothing is held by them.
+     */
+    record Forget(List<Ticket> connections) implements BrickRequest {}
 
     record Unmap(int client, HandleKey key) implements BrickRequest {}
 

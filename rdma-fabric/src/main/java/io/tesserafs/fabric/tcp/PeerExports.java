@@ -7,16 +7,16 @@ import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
-import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.shm.HostProcess;
+import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
@@ -37,18 +37,19 @@ final class PeerExports {
     /** 2 TiB worth of blocks; a handle takes about 300 bytes. */
     private static final int MAX_HANDLES = 1 << 20;
 
-    private final Connection connection;
+    private final TcpConnection connection;
     private final AtomicInteger lastClient = new AtomicInteger();
     private final ConcurrentMap<Integer, BrickClient> clients = new ConcurrentHashMap<>();
     private final ConcurrentMap<HandleKey, Export> handles = new ConcurrentHashMap<>();
     private final ConcurrentLinkedQueue<HandleKey> killed = new ConcurrentLinkedQueue<>();
     private final ReentrantLock announcing = new ReentrantLock();
     private final AtomicBoolean ending = new AtomicBoolean();
+    private final CountDownLatch nothingLeft = new CountDownLatch(1);
+    private volatile boolean succeeded;
     private volatile boolean ended;
 
     private final ConcurrentMap<Integer, HostProcess> attached = new ConcurrentHashMap<>();
     private final Releases releases;
-    private final Set<HostProcess> returned = ConcurrentHashMap.newKeySet();
 
     /** @param holder who has the block's memory mapped; null if nobody outside this process */
     private record Export(
@@ -56,7 +57,7 @@ final class PeerExports {
             BrickClient client,
             @Nullable HostProcess holder) {}
 
-    PeerExports(Connection connection, Releases releases) {
+    PeerExports(TcpConnection connection, Releases releases) {
         this.connection = connection;
         this.releases = releases;
     }
@@ -153,16 +154,25 @@ final class PeerExports {
 
     private void expect(HandleKey key, HostProcess holder) {
         releases.expect(key, holder, connection);
-        if (returned.contains(holder)) {
-            releases.returned(holder); // before its handles here were all killed
+        if (succeeded) {
+            releases.letGo(connection, List.of(key));
         }
     }
 
-    /** The process came back on another connection; if this one has ended, it holds nothing by it. */
-    void returned(HostProcess holder) {
-        if (!connection.isOpen()) {
-            returned.add(holder);
-        }
+    TcpConnection connection() {
+        return connection;
+    }
+
+    boolean isPredecessor(PeerExports successor, List<Ticket> tickets) {
+        return connection.peer().equals(successor.connection.peer())
+                && !connection.equals(successor.connection)
+                && tickets.contains(connection.ticket());
+    }
+
+    /** The peer has lost this connection and let go of all it held by it. */
+    void succeeded() {
+        succeeded = true;
+        connection.end("the peer made another in its place");
     }
 
     /** Tells the peer of what was killed; when it returns, all that was noted before has been sent. May block while the peer does not read. */
@@ -203,9 +213,18 @@ final class PeerExports {
         ended = true;
         if (ending.compareAndSet(false, true)) {
             Thread.startVirtualThread(() -> {
-                clients.values().forEach(BrickClient::close);
-                afterwards.run();
+                try {
+                    clients.values().forEach(BrickClient::close);
+                } finally {
+                    nothingLeft.countDown();
+                    afterwards.run();
+                }
             });
         }
+    }
+
+    /** After {@link #end}: returns when all handles are dead and no byte lands through them any more. */
+    void awaitEnded() throws InterruptedException {
+        nothingLeft.await();
     }
 }

@@ -4,7 +4,9 @@ import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.shm.HostProcess;
+import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -17,7 +19,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Dead handles with mapped memory whose holders have not let go yet, as far as is known here. A holder is done with one when it says
- * so, when it is dead, or when it comes back on a new connection, before which it lets go of everything. Thread-safe.
+ * so, be it by another connection, or when it is dead. Thread-safe.
  */
 final class Releases {
     private static final Logger LOG = LoggerFactory.getLogger(Releases.class);
@@ -30,14 +32,14 @@ final class Releases {
     /** Guarded by this. */
     private final Map<HandleKey, Pending> pending = new HashMap<>();
 
-    private record Pending(HostProcess holder, Connection connection) {}
+    private record Pending(HostProcess holder, TcpConnection connection) {}
 
     /** @param waitMs how long who kills handles waits for their holders, at most */
     Releases(long waitMs) {
         this.waitMs = waitMs;
     }
 
-    synchronized void expect(HandleKey key, HostProcess holder, Connection connection) {
+    synchronized void expect(HandleKey key, HostProcess holder, TcpConnection connection) {
         pending.put(key, new Pending(holder, connection));
     }
 
@@ -51,9 +53,10 @@ final class Releases {
         notifyAll();
     }
 
-    /** The process has let go of all that it held by connections that ended. */
-    synchronized void returned(HostProcess holder) {
-        pending.values().removeIf(one -> one.holder.equals(holder) && !one.connection.isOpen());
+    /** A peer has let go of all that it held by connections that it lost. */
+    synchronized void letGo(PeerId peer, List<Ticket> connections) {
+        pending.values()
+                .removeIf(one -> one.connection.peer().equals(peer) && connections.contains(one.connection.ticket()));
         notifyAll();
     }
 

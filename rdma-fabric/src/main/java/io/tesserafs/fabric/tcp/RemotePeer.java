@@ -4,6 +4,7 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.peer.PeerException;
+import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -13,6 +14,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,6 +28,9 @@ final class RemotePeer {
     private final TcpConnection connection;
     private final LanePool lanes;
     private final Departing departing;
+
+    /** Held while the target is asked: who connects next relies on its answer. */
+    private final ReentrantLock succeeding = new ReentrantLock();
 
     /** Guarded by this, as is the rest. */
     private final Map<HandleKey, RemoteHandle> handles = new HashMap<>();
@@ -53,6 +58,24 @@ final class RemotePeer {
             throw failed ? new BrickException(Reason.IO, connection + ": " + e.getMessage(), e) : unreachable(e);
         } catch (ProtocolException e) {
             throw unreachable(e);
+        }
+    }
+
+    /**
+     * Makes the target forget connections that were lost: bytes may be on their way through its kernel still, and must not land on top
+     * of what is written next.
+     */
+    void succeed() throws BrickException {
+        succeeding.lock();
+        try {
+            departing.awaitDone();
+            List<Ticket> lost = departing.lostOf(connection.peer());
+            if (!lost.isEmpty()) {
+                call(new BrickRequest.Forget(lost));
+                departing.confirmed(connection.peer(), lost);
+            }
+        } finally {
+            succeeding.unlock();
         }
     }
 
@@ -133,7 +156,10 @@ final class RemotePeer {
 
     /** Idempotent. Does not wait; what is mapped is let go of soon. */
     synchronized void end() {
-        ended = true;
+        if (!ended) {
+            ended = true;
+            departing.lost(connection.peer(), connection.ticket());
+        }
         List<RemoteHandle> dead = new ArrayList<>();
         for (RemoteHandle handle : handles.values()) {
             if (handle.kill(Reason.UNREACHABLE) && handle.isShared()) {

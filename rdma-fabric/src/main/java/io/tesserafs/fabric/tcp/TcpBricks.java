@@ -15,7 +15,9 @@ import io.tesserafs.fabric.peer.Service;
 import io.tesserafs.fabric.pmem.FileIdentity;
 import io.tesserafs.fabric.shm.HostProcess;
 import io.tesserafs.fabric.shm.SharedPools;
+import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
@@ -87,26 +89,26 @@ public final class TcpBricks implements AutoCloseable {
             remotes.remove(connection, peer); // its end may have been noticed before it was entered
             peer.end();
         }
+        loseTheClosed();
+        peer.succeed();
         RemoteBrick client = RemoteBrick.open(peer, brick, session);
         if (sharesMemory) {
-            letGoOfTheLost();
             client.attach(sharedPools);
         }
         return client;
     }
 
-    /** To attach is to say that nothing is held by connections that ended. */
-    private void letGoOfTheLost() {
+    /** Their end may not have been noticed yet by the threads that read them. */
+    private void loseTheClosed() {
         remotes.forEach((connection, peer) -> {
             if (!connection.isOpen()) {
                 peer.end();
             }
         });
-        departing.awaitDone();
     }
 
     private PeerExports exportsTo(Connection connection) {
-        PeerExports peer = exports.computeIfAbsent(connection, c -> new PeerExports(c, releases));
+        PeerExports peer = exports.computeIfAbsent(connection, c -> new PeerExports((TcpConnection) c, releases));
         if (!connection.isOpen()) {
             forget(connection);
         }
@@ -182,6 +184,7 @@ public final class TcpBricks implements AutoCloseable {
                 }
                 return BrickCodec.described(peer.open(brick, r.session()), brick.info());
             }
+            case BrickRequest.Forget r -> forgetLost(peer, r.connections());
             case BrickRequest.Close r -> peer.close(r.client());
             case BrickRequest.Describe r -> {
                 return BrickCodec.described(r.client(), peer.client(r.client()).info());
@@ -212,13 +215,30 @@ public final class TcpBricks implements AutoCloseable {
         return BrickCodec.done();
     }
 
+    private void forgetLost(PeerExports successor, List<Ticket> tickets) throws InterruptedIOException {
+        List<PeerExports> lost = exports.values().stream()
+                .filter(other -> other.isPredecessor(successor, tickets))
+                .toList();
+        for (PeerExports other : lost) {
+            other.succeeded();
+            forget(other.connection());
+        }
+        releases.letGo(successor.connection().peer(), tickets);
+        try {
+            for (PeerExports other : lost) {
+                other.awaitEnded();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while lost connections ended");
+        }
+    }
+
     private FileIdentity attach(PeerExports peer, BrickRequest.Attach request) throws IOException {
         LocalBrick brick = bricks.get(peer.client(request.client()).brick());
         if (brick == null || !request.process().isObservable()) {
             throw new BrickException(Reason.ACCESS, request.process() + " cannot be seen from the brick's process");
         }
-        exports.values().forEach(other -> other.returned(request.process()));
-        releases.returned(request.process());
         peer.attach(request.client(), request.process());
         return brick.pool().fileIdentity();
     }
@@ -227,7 +247,8 @@ public final class TcpBricks implements AutoCloseable {
     @Override
     public void close() {
         exports.keySet().forEach(this::forget);
-        letGoOfTheLost();
+        loseTheClosed();
+        departing.awaitDone();
         sharedPools.close();
     }
 }

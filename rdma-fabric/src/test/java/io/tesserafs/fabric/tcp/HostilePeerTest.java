@@ -225,6 +225,22 @@ class HostilePeerTest {
     }
 
     @Test
+    void shouldForgetALostConnectionOnlyForItsOwnPeer() throws Exception {
+        try (Intruder old = new Intruder(OWN, Access.READ_WRITE);
+                Intruder fresh = new Intruder(OWN, Access.READ_WRITE);
+                RawPeer other = RawPeer.connect(endpoint)) {
+            ByteBuffer forget = BrickCodec.encode(new BrickRequest.Forget(List.of(old.ticket)));
+            other.shakeHands(new PeerId(667, 1));
+            other.call(TcpBricks.SERVICE, 1, forget.duplicate());
+            assertThat(old.write(old.key, SESSION, 0, 4096)).isZero();
+            fresh.connection.call(TcpBricks.SERVICE, 3, forget);
+            old.connection.awaitEnd();
+            old.lane.awaitEnd();
+            assertThat(fresh.write(fresh.key, SESSION, 0, 4096)).isZero();
+        }
+    }
+
+    @Test
     void shouldSurviveGarbageFromStrangers() throws Exception {
         Random random = seeded();
         for (int i = 0; i < 60; i++) {
@@ -310,6 +326,7 @@ class HostilePeerTest {
                 new BrickRequest.Fence(1, SESSION),
                 new BrickRequest.Attach(1, HostProcess.current()),
                 new BrickRequest.MapShared(1, VICTIM, Access.READ),
+                new BrickRequest.Forget(List.of(new Ticket(1, 2))),
                 new BrickRequest.Close(1));
         ByteBuffer described = BrickCodec.described(1, brick.info());
         for (int i = 0; i < 50_000; i++) {

@@ -140,6 +140,8 @@ class LayoutTest {
                 new BrickRequest.Attach(9, new HostProcess(new UUID(1, 2), 3, 4, 5)),
                 "0a00000009000000" + "0100000000000000" + "0200000000000000" + "0300000000000000" + "0400000000000000"
                         + "0500000000000000",
+                new BrickRequest.Forget(List.of(new Ticket(1, 2))),
+                "0c00000000000000" + "0100000000000000" + "0100000000000000" + "0200000000000000",
                 new BrickRequest.MapShared(9, block, Access.READ),
                 "0b00000009000000" + id + "00000000");
         Map<BrickRequest, String> all = new HashMap<>(golden);

@@ -22,10 +22,6 @@ final class Departures {
         listeners.add(listener);
     }
 
-    void remove(KillListener listener) {
-        listeners.remove(listener);
-    }
-
     /** Waits, of which {@link #heldOf} tells the outcome. */
     void settle(Collection<LocalHandle> killed) {
         if (killed.isEmpty()) {

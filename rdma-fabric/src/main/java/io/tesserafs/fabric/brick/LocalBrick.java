@@ -115,10 +115,6 @@ public final class LocalBrick implements AutoCloseable {
         departures.add(listener);
     }
 
-    public void removeKillListener(KillListener listener) {
-        departures.remove(listener);
-    }
-
     /** The key of a handle that a brick of this process gave out; who shows it is taken for the one it was given to. */
     public static HandleKey key(BlockHandle handle) {
         return ((LocalHandle) handle).key();

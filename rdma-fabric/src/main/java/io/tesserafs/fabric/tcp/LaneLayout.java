@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  *   8  16   key of the handle   48  u64  number of the request on this lane
  * </pre>
  *
- * <p>Answer, 16 bytes: u32 magic "TSL2", u32 status (0: done; else a reason as in {@link BrickCodec}), u64 number of the request. A READ
+ * <p>Answer, 16 bytes: u32 magic "TSL2", u32 status (0: done; else a reason as in {@link BrickAnswers}), u64 number of the request. A READ
  * is answered in chunks of {@link #CHUNK_BYTES}, the last one shorter, each of which is such an answer and its bytes; one that is not
  * done has none, and is the last.
  */

@@ -69,7 +69,7 @@ final class LaneServer {
                 exports.handle(request.key(), request.session())
                         .read(request.offset() + done, outBytes, LaneLayout.ANSWER_BYTES, length);
             } catch (BrickException e) {
-                status = BrickCodec.status(e.reason());
+                status = BrickAnswers.status(e.reason());
                 length = 0;
             }
             answer(status, request, (int) length);
@@ -110,7 +110,7 @@ final class LaneServer {
             handle.write(request.offset() + done, MemorySegment.ofBuffer(in), 0, length);
             return 0;
         } catch (BrickException e) {
-            return BrickCodec.status(e.reason());
+            return BrickAnswers.status(e.reason());
         }
     }
 
@@ -122,7 +122,7 @@ final class LaneServer {
         try {
             exports.handle(request.key(), request.session()).flush(request.offset(), request.length());
         } catch (BrickException e) {
-            status = BrickCodec.status(e.reason());
+            status = BrickAnswers.status(e.reason());
             if (e.reason() == Reason.IO) {
                 exports.warn("flush", e);
             }

@@ -55,7 +55,7 @@ final class RemoteBrick implements BrickClient {
     static RemoteBrick open(RemotePeer peer, BrickId brick, SessionId session) throws BrickException {
         Answer answer = peer.call(new BrickRequest.Open(brick, session));
         try {
-            BrickInfo info = BrickCodec.takeDescription(answer.rest());
+            BrickInfo info = BrickAnswers.takeDescription(answer.rest());
             if (!info.brick().equals(brick)) {
                 throw new ProtocolException("opened brick " + info.brick() + " instead of " + brick);
             }
@@ -69,7 +69,7 @@ final class RemoteBrick implements BrickClient {
     void attach(SharedPools pools) {
         try {
             Answer answer = peer.call(new BrickRequest.Attach(number, HostProcess.current()));
-            FileIdentity file = BrickCodec.takeAttached(answer.rest());
+            FileIdentity file = BrickAnswers.takeAttached(answer.rest());
             Pool pool = pools.map(Path.of(info.path()), file, info.pool());
             if (pool.blocks() == info.totalBlocks()) {
                 shared = pool;
@@ -93,7 +93,7 @@ final class RemoteBrick implements BrickClient {
     public BrickInfo info() {
         try {
             Answer answer = peer.call(new BrickRequest.Describe(number));
-            info = BrickCodec.takeDescription(answer.rest());
+            info = BrickAnswers.takeDescription(answer.rest());
         } catch (BrickException | ProtocolException e) {
             LOG.debug("{} on {} cannot be asked: {}", brick, peer, e.getMessage());
         }
@@ -131,7 +131,7 @@ final class RemoteBrick implements BrickClient {
                     pool == null
                             ? new BrickRequest.Map(number, id, access)
                             : new BrickRequest.MapShared(number, id, access));
-            HandleKey key = BrickCodec.takeMapped(answer.rest());
+            HandleKey key = BrickAnswers.takeMapped(answer.rest());
             handle = new RemoteHandle(peer, this, key, id, access, view(pool, answer.number(), access));
         } catch (ProtocolException e) {
             throw peer.unreachable(e);
@@ -232,7 +232,7 @@ final class RemoteBrick implements BrickClient {
     private long[] listOnce(BlockId from, int max) throws BrickException {
         Answer answer = peer.call(new BrickRequest.ListIds(number, from, max));
         try {
-            return BrickCodec.takeListed(answer.number(), answer.rest());
+            return BrickAnswers.takeListed(answer.number(), answer.rest());
         } catch (ProtocolException e) {
             throw peer.unreachable(e);
         }

@@ -173,7 +173,7 @@ final class RemoteHandle implements BlockHandle {
 
     private BrickException failure(int status) {
         try {
-            Reason reason = BrickCodec.reason(status);
+            Reason reason = BrickAnswers.reason(status);
             if (reason == Reason.DEAD_HANDLE) {
                 peer.forget(this);
                 kill(reason);

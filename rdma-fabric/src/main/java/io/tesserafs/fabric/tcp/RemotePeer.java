@@ -51,7 +51,7 @@ final class RemotePeer {
     Answer call(BrickRequest request) throws BrickException {
         try {
             ByteBuffer answer = connection.call(TcpBricks.SERVICE, BrickCodec.encode(request), CALL_TIMEOUT_MS);
-            return new Answer(BrickCodec.takeAnswer(answer), answer);
+            return new Answer(BrickAnswers.takeAnswer(answer), answer);
         } catch (PeerException e) {
             boolean failed =
                     e.reason() == PeerException.Reason.FAILED || e.reason() == PeerException.Reason.BAD_REQUEST;

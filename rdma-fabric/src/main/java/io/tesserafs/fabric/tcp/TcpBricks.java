@@ -139,7 +139,7 @@ public final class TcpBricks implements AutoCloseable {
             try {
                 return carryOut(peer, BrickCodec.decode(request));
             } catch (BrickException e) {
-                return BrickCodec.failed(e);
+                return BrickAnswers.failed(e);
             } catch (ProtocolException e) {
                 throw new PeerException(PeerException.Reason.BAD_REQUEST, String.valueOf(e.getMessage()), e);
             } finally {
@@ -182,37 +182,38 @@ public final class TcpBricks implements AutoCloseable {
                 if (brick == null) {
                     throw new BrickException(Reason.UNREACHABLE, "brick " + r.brick() + " is not here");
                 }
-                return BrickCodec.described(peer.open(brick, r.session()), brick.info());
+                return BrickAnswers.described(peer.open(brick, r.session()), brick.info());
             }
             case BrickRequest.Forget r -> forgetLost(peer, r.connections());
             case BrickRequest.Close r -> peer.close(r.client());
             case BrickRequest.Describe r -> {
-                return BrickCodec.described(r.client(), peer.client(r.client()).info());
+                return BrickAnswers.described(
+                        r.client(), peer.client(r.client()).info());
             }
             case BrickRequest.Alloc r -> peer.client(r.client()).alloc(r.ids().toArray(BlockId[]::new));
             case BrickRequest.Free r -> peer.client(r.client()).free(r.ids().toArray(BlockId[]::new));
             case BrickRequest.Map r -> {
                 BrickClient client = peer.client(r.client());
                 BlockHandle handle = client.map(r.block(), r.access());
-                return BrickCodec.mapped(peer.add(client, handle, null), LocalBrick.index(handle));
+                return BrickAnswers.mapped(peer.add(client, handle, null), LocalBrick.index(handle));
             }
             case BrickRequest.MapShared r -> {
                 BrickClient client = peer.client(r.client());
                 HostProcess holder = peer.holder(r.client());
                 BlockHandle handle = client.map(r.block(), r.access());
-                return BrickCodec.mapped(peer.add(client, handle, holder), LocalBrick.index(handle));
+                return BrickAnswers.mapped(peer.add(client, handle, holder), LocalBrick.index(handle));
             }
             case BrickRequest.Attach r -> {
-                return BrickCodec.attached(attach(peer, r));
+                return BrickAnswers.attached(attach(peer, r));
             }
             case BrickRequest.Unmap r -> peer.unmap(peer.client(r.client()), r.key());
             case BrickRequest.ListIds r -> {
                 int max = Math.min(r.max(), BrickCodec.MAX_IDS);
-                return BrickCodec.listed(peer.client(r.client()).list(r.from(), max));
+                return BrickAnswers.listed(peer.client(r.client()).list(r.from(), max));
             }
             case BrickRequest.Fence r -> peer.client(r.client()).fence(r.victim());
         }
-        return BrickCodec.done();
+        return BrickAnswers.done();
     }
 
     private void forgetLost(PeerExports successor, List<Ticket> tickets) throws InterruptedIOException {

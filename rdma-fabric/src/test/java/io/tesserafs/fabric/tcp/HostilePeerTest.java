@@ -101,10 +101,10 @@ class HostilePeerTest {
         Intruder(BlockId block, Access access) throws IOException {
             ticket = connection.shakeHands(MALLORY).ticket();
             lane.shakeHands(MALLORY, Purpose.LANE, ticket);
-            client = BrickCodec.takeAnswer(call(1, new BrickRequest.Open(BRICK, SESSION)));
+            client = BrickAnswers.takeAnswer(call(1, new BrickRequest.Open(BRICK, SESSION)));
             ByteBuffer mapped = call(2, new BrickRequest.Map(client, block, access));
-            BrickCodec.takeAnswer(mapped);
-            key = BrickCodec.takeMapped(mapped);
+            BrickAnswers.takeAnswer(mapped);
+            key = BrickAnswers.takeMapped(mapped);
         }
 
         ByteBuffer call(long id, BrickRequest request) throws IOException {
@@ -140,9 +140,9 @@ class HostilePeerTest {
     void shouldCheckKeySessionBoundsAndAccessAtTheTarget() throws Exception {
         try (Intruder reader = new Intruder(VICTIM, Access.READ);
                 Intruder other = new Intruder(OWN, Access.READ_WRITE)) {
-            int dead = BrickCodec.status(Reason.DEAD_HANDLE);
-            int outOfBounds = BrickCodec.status(Reason.OUT_OF_BOUNDS);
-            assertThat(reader.write(reader.key, SESSION, 0, 4096)).isEqualTo(BrickCodec.status(Reason.ACCESS));
+            int dead = BrickAnswers.status(Reason.DEAD_HANDLE);
+            int outOfBounds = BrickAnswers.status(Reason.OUT_OF_BOUNDS);
+            assertThat(reader.write(reader.key, SESSION, 0, 4096)).isEqualTo(BrickAnswers.status(Reason.ACCESS));
             assertThat(reader.write(reader.key, HONEST, 0, 4096)).isEqualTo(dead);
             assertThat(reader.write(new HandleKey(0, 0), SESSION, 0, 4096)).isEqualTo(dead);
             assertThat(reader.write(other.key, SESSION, 0, 4096))
@@ -172,7 +172,7 @@ class HostilePeerTest {
             honest.fence(SESSION);
             witness.write(0, expected, 0, BlockId.BLOCK_BYTES);
             hung.lane.wire.writeFully(ByteBuffer.allocate(BlockId.BLOCK_BYTES - LaneLayout.CHUNK_BYTES - 1));
-            assertThat(hung.status()).isEqualTo(BrickCodec.status(Reason.DEAD_HANDLE));
+            assertThat(hung.status()).isEqualTo(BrickAnswers.status(Reason.DEAD_HANDLE));
             assertUntouched();
         }
     }
@@ -328,7 +328,7 @@ class HostilePeerTest {
                 new BrickRequest.MapShared(1, VICTIM, Access.READ),
                 new BrickRequest.Forget(List.of(new Ticket(1, 2))),
                 new BrickRequest.Close(1));
-        ByteBuffer described = BrickCodec.described(1, brick.info());
+        ByteBuffer described = BrickAnswers.described(1, brick.info());
         for (int i = 0; i < 50_000; i++) {
             ByteBuffer request = BrickCodec.encode(requests.get(i % requests.size()));
             tolerate(() -> BrickCodec.decode(mutate(random, request)));
@@ -338,12 +338,12 @@ class HostilePeerTest {
             tolerate(() -> {
                 ByteBuffer answer = mutate(random, described);
                 answer.order(ByteOrder.LITTLE_ENDIAN);
-                BrickCodec.takeAnswer(answer);
-                BrickCodec.takeDescription(answer);
+                BrickAnswers.takeAnswer(answer);
+                BrickAnswers.takeDescription(answer);
             });
             tolerate(() -> {
-                ByteBuffer answer = mutate(random, BrickCodec.listed(1, 2, 3));
-                BrickCodec.takeListed(BrickCodec.takeAnswer(answer), answer);
+                ByteBuffer answer = mutate(random, BrickAnswers.listed(1, 2, 3));
+                BrickAnswers.takeListed(BrickAnswers.takeAnswer(answer), answer);
             });
             tolerate(() -> GreetingLayout.decode(garbage(random, GreetingLayout.CHALLENGE_BYTES, false)));
             tolerate(() -> FrameLayout.take(garbage(random, FrameLayout.BYTES, false)));

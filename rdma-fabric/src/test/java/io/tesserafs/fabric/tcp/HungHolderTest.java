@@ -59,13 +59,13 @@ class HungHolderTest {
         process = new ProcessBuilder("sleep", "1000").start();
         hung = RawPeer.connect(endpoint);
         hung.shakeHands(HUNG);
-        int client = BrickCodec.takeAnswer(call(1, new BrickRequest.Open(new BrickId(7), VICTIM)));
+        int client = BrickAnswers.takeAnswer(call(1, new BrickRequest.Open(new BrickId(7), VICTIM)));
         ByteBuffer attached = call(2, new BrickRequest.Attach(client, HostProcess.of(process.pid())));
-        BrickCodec.takeAnswer(attached);
-        assertThat(BrickCodec.takeAttached(attached)).isEqualTo(brick.pool().fileIdentity());
+        BrickAnswers.takeAnswer(attached);
+        assertThat(BrickAnswers.takeAttached(attached)).isEqualTo(brick.pool().fileIdentity());
         ByteBuffer mapped = call(3, new BrickRequest.MapShared(client, BLOCK, Access.READ_WRITE));
-        assertThat(BrickCodec.takeAnswer(mapped)).isZero();
-        key = BrickCodec.takeMapped(mapped);
+        assertThat(BrickAnswers.takeAnswer(mapped)).isZero();
+        key = BrickAnswers.takeMapped(mapped);
     }
 
     private ByteBuffer call(long id, BrickRequest request) throws Exception {
@@ -134,9 +134,9 @@ class HungHolderTest {
         HostProcess own = HostProcess.current();
         HostProcess elsewhere = new HostProcess(own.boot(), own.pidNamespace() + 1, own.pid(), own.startTicks());
         ByteBuffer answer = call(10, new BrickRequest.Attach(1, elsewhere));
-        refused(Reason.ACCESS, () -> BrickCodec.takeAnswer(answer));
+        refused(Reason.ACCESS, () -> BrickAnswers.takeAnswer(answer));
         HostProcess later = new HostProcess(own.boot(), own.pidNamespace(), own.pid(), own.startTicks() + 1);
         ByteBuffer another = call(11, new BrickRequest.Attach(1, later));
-        refused(Reason.ACCESS, () -> BrickCodec.takeAnswer(another));
+        refused(Reason.ACCESS, () -> BrickAnswers.takeAnswer(another));
     }
 }

@@ -151,16 +151,16 @@ class LayoutTest {
             assertThat(hex(encoded)).isEqualTo(entry.getValue());
             assertThat(BrickCodec.decode(encoded)).isEqualTo(entry.getKey());
         }
-        assertThat(hex(BrickCodec.mapped(key, 8))).isEqualTo("0000000008000000" + wireKey);
+        assertThat(hex(BrickAnswers.mapped(key, 8))).isEqualTo("0000000008000000" + wireKey);
         FileIdentity file = new FileIdentity(new UUID(1, 2), 3, 4, 5);
-        ByteBuffer attached = BrickCodec.attached(file);
+        ByteBuffer attached = BrickAnswers.attached(file);
         assertThat(hex(attached))
                 .isEqualTo("0000000000000000" + "0100000000000000" + "0200000000000000" + "03000000" + "04000000"
                         + "0500000000000000");
-        assertThat(BrickCodec.takeAnswer(attached)).isZero();
-        assertThat(BrickCodec.takeAttached(attached)).isEqualTo(file);
-        assertThat(hex(BrickCodec.listed(1))).isEqualTo("0000000001000000" + "0100000000000000");
-        assertThat(hex(BrickCodec.failed(new BrickException(BrickException.Reason.FENCED, "no"))))
+        assertThat(BrickAnswers.takeAnswer(attached)).isZero();
+        assertThat(BrickAnswers.takeAttached(attached)).isEqualTo(file);
+        assertThat(hex(BrickAnswers.listed(1))).isEqualTo("0000000001000000" + "0100000000000000");
+        assertThat(hex(BrickAnswers.failed(new BrickException(BrickException.Reason.FENCED, "no"))))
                 .isEqualTo("0700000000000000" + "6e6f");
         assertThat(hex(new HandleNotice(HandleNotice.Kind.KILLED, List.of(key)).encode()))
                 .isEqualTo("0100000001000000" + wireKey);
@@ -179,13 +179,13 @@ class LayoutTest {
                 true,
                 true,
                 false);
-        ByteBuffer encoded = BrickCodec.described(9, info);
+        ByteBuffer encoded = BrickAnswers.described(9, info);
         assertThat(hex(encoded))
                 .isEqualTo("0000000009000000" + "0500000000000000" + "0100000000000000" + "0200000000000000"
                         + "0800000000000000" + "0700000000000000" + "01000000" + "03000000" + "02000000" + "2f70"
                         + "0a000000" + "746d7066732066696c65");
-        assertThat(BrickCodec.takeAnswer(encoded)).isEqualTo(9);
-        assertThat(BrickCodec.takeDescription(encoded)).isEqualTo(info);
+        assertThat(BrickAnswers.takeAnswer(encoded)).isEqualTo(9);
+        assertThat(BrickAnswers.takeDescription(encoded)).isEqualTo(info);
     }
 
     @Test
@@ -208,8 +208,8 @@ class LayoutTest {
     void shouldKeepTheCodesOfABricksReasons() throws Exception {
         int code = 1;
         for (BrickException.Reason reason : BrickException.Reason.values()) {
-            assertThat(BrickCodec.status(reason)).isEqualTo(code++);
-            assertThat(BrickCodec.reason(BrickCodec.status(reason))).isEqualTo(reason);
+            assertThat(BrickAnswers.status(reason)).isEqualTo(code++);
+            assertThat(BrickAnswers.reason(BrickAnswers.status(reason))).isEqualTo(reason);
         }
     }
 }

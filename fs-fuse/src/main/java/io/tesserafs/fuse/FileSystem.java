@@ -94,11 +94,33 @@ public interface FileSystem {
             boolean killSuidGid,
             int openFlags);
 
-    /** One close(2) of possibly several for this handle. */
+    /**
+     * One close(2) of possibly several for this handle. POSIX locks of {@code lockOwner} on the file end with it, through whichever handle it
+     * took them.
+     */
     void flush(Request rq, long ino, long fh, long lockOwner);
 
-    /** The last reference to the handle, mappings included, is gone. */
-    void release(Request rq, long ino, long fh);
+    /**
+     * The last reference to the handle, mappings included, is gone.
+     *
+     * <p>Open file description locks end with it. The kernel does not say whose: it is the owner of locks that were taken through this handle and that
+     * no flush has named.
+     *
+     * @param flockOwner whose flock lock ends, or null if the handle never had one
+     */
+    void release(Request rq, long ino, long fh, @Nullable Long flockOwner);
+
+    /** True if locks are to come here; otherwise the kernel keeps them itself, for this host only. Asked once, before INIT is answered. */
+    boolean handlesLocks();
+
+    /** F_GETLK: answer with replyLock. {@code lock} is not UNLOCKED, nor one of flock. */
+    void getlk(Request rq, long ino, long fh, FileLock lock);
+
+    /**
+     * Locks or unlocks; EAGAIN if another owner is in the way. With {@code wait} it waits instead, detached, until it has the lock, or EINTR
+     * when {@link Request#onInterrupt interrupted}.
+     */
+    void setlk(Request rq, long ino, long fh, FileLock lock, boolean wait);
 
     void fsync(Request rq, long ino, long fh, boolean dataOnly);
 

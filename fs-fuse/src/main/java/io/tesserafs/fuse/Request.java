@@ -58,6 +58,9 @@ public interface Request {
 
     void replyOffset(long offset);
 
+    /** The lock that is in the way of the one asked about. */
+    void replyLock(FileLock lock);
+
     void replyIoctl(int result, byte[] out);
 
     void replyStatfs(

@@ -419,8 +419,23 @@ public class MemoryFileSystem implements FileSystem {
     }
 
     @Override
-    public void release(Request rq, long ino, long fh) {
+    public void release(Request rq, long ino, long fh, @Nullable Long flockOwner) {
         rq.replyOk();
+    }
+
+    @Override
+    public boolean handlesLocks() {
+        return false;
+    }
+
+    @Override
+    public void getlk(Request rq, long ino, long fh, FileLock lock) {
+        rq.replyError(Errno.ENOSYS);
+    }
+
+    @Override
+    public void setlk(Request rq, long ino, long fh, FileLock lock, boolean wait) {
+        rq.replyError(Errno.ENOSYS);
     }
 
     @Override

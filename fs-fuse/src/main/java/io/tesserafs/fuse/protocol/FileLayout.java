@@ -34,7 +34,11 @@ final class FileLayout {
     static final int OPEN_OUT_LENGTH = 16;
 
     static final int RELEASE_FH = 0;
+    static final int RELEASE_FLAGS = 12;
+    static final int RELEASE_LOCK_OWNER = 16;
     static final int RELEASE_LENGTH = 24;
+    /** FUSE_RELEASE_FLOCK_UNLOCK. */
+    static final int FLAG_RELEASE_FLOCK_UNLOCK = 2;
 
     static final int FLUSH_FH = 0;
     static final int FLUSH_LOCK_OWNER = 16;

@@ -1,6 +1,7 @@
 package io.tesserafs.fuse.protocol;
 
 import io.tesserafs.fuse.Errno;
+import io.tesserafs.fuse.FileLock;
 import io.tesserafs.fuse.FileSystem;
 import io.tesserafs.fuse.SetAttr;
 import java.lang.foreign.MemorySegment;
@@ -82,10 +83,13 @@ final class FileOperations {
             case Opcode.OPENDIR -> fs.opendir(rq, node, body.u32(FileLayout.OPEN_FLAGS));
             case Opcode.READDIR -> readdir(rq, node, false);
             case Opcode.READDIRPLUS -> readdir(rq, node, true);
-            case Opcode.RELEASE -> fs.release(rq, node, body.u64(FileLayout.RELEASE_FH));
+            case Opcode.RELEASE -> release(rq, node);
             case Opcode.RELEASEDIR -> fs.releasedir(rq, node, body.u64(FileLayout.RELEASE_FH));
             case Opcode.FLUSH ->
                 fs.flush(rq, node, body.u64(FileLayout.FLUSH_FH), body.u64(FileLayout.FLUSH_LOCK_OWNER));
+            case Opcode.GETLK -> getlk(rq, node);
+            case Opcode.SETLK, Opcode.SETLKW ->
+                fs.setlk(rq, node, body.u64(LockLayout.IN_FH), LockLayout.get(body), opcode == Opcode.SETLKW);
             case Opcode.FSYNC -> fs.fsync(rq, node, body.u64(FileLayout.FSYNC_FH), dataOnly());
             case Opcode.FSYNCDIR -> fs.fsyncdir(rq, node, body.u64(FileLayout.FSYNC_FH), dataOnly());
             case Opcode.STATFS -> fs.statfs(rq, node);
@@ -106,6 +110,20 @@ final class FileOperations {
             }
         }
         return true;
+    }
+
+    private void release(FuseRequest rq, long node) {
+        boolean unlock = (body.u32(FileLayout.RELEASE_FLAGS) & FileLayout.FLAG_RELEASE_FLOCK_UNLOCK) != 0;
+        Long flockOwner = unlock ? body.u64(FileLayout.RELEASE_LOCK_OWNER) : null;
+        fs.release(rq, node, body.u64(FileLayout.RELEASE_FH), flockOwner);
+    }
+
+    private void getlk(FuseRequest rq, long node) {
+        FileLock lock = LockLayout.get(body);
+        if (lock.flock() || lock.type() == FileLock.UNLOCKED) {
+            throw new MalformedRequestException(Errno.EINVAL, "question about " + lock);
+        }
+        fs.getlk(rq, node, body.u64(LockLayout.IN_FH), lock);
     }
 
     private boolean dataOnly() {

@@ -2,6 +2,7 @@ package io.tesserafs.fuse.protocol;
 
 import io.tesserafs.fuse.Attributes;
 import io.tesserafs.fuse.Errno;
+import io.tesserafs.fuse.FileLock;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
@@ -144,6 +145,14 @@ final class FuseRequest extends PendingRequest {
         claim();
         Wire.putU64(area.memory(), OUT_BODY, offset);
         send(area.memory(), FileLayout.LSEEK_OUT_LENGTH);
+    }
+
+    @Override
+    public void replyLock(FileLock lock) {
+        Objects.requireNonNull(lock);
+        claim();
+        LockLayout.putOut(area.memory(), OUT_BODY, lock);
+        send(area.memory(), LockLayout.OUT_LENGTH);
     }
 
     @Override

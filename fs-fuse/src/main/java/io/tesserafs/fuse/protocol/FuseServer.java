@@ -52,7 +52,7 @@ public final class FuseServer {
             SessionOptions options,
             Runnable closeChannels)
             throws IOException {
-        Negotiated negotiated = Handshake.perform(main, options);
+        Negotiated negotiated = Handshake.perform(main, options, options.locks() && fs.handlesLocks());
         BufferPool pool = new BufferPool(negotiated.maxWriteBytes());
         try {
             Connection connection = new Connection(negotiated, pool, new FuseStats());

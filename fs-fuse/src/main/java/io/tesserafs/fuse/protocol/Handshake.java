@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * INIT: the first request of a connection, answered before any reader thread starts; the kernel holds all others back until then.
  *
  * <p>Not asked for, on purpose: the writeback cache (it would dirty pages without telling us, which token coherence forbids),
- * AUTO_INVAL_DATA (we invalidate by token), splice (copies are from memory), POSIX and flock locks (kernel-local on one host), and
+ * AUTO_INVAL_DATA (we invalidate by token), splice (copies are from memory), and
  * EXPORT_SUPPORT (it needs lookups of "." and "..").
  */
 final class Handshake {
@@ -39,10 +39,13 @@ final class Handshake {
             | InitLayout.INIT_EXT
             | InitLayout.DIRECT_IO_ALLOW_MMAP;
 
+    /** The kernel hands locks to us, instead of keeping them for this host only. */
+    private static final long LOCKS = InitLayout.POSIX_LOCKS | InitLayout.FLOCK_LOCKS;
+
     private Handshake() {}
 
     /** Receives INIT from {@code channel} and answers it. Waits until the kernel sends it, which it does at mount time. */
-    static Negotiated perform(Channel channel, SessionOptions options) throws IOException {
+    static Negotiated perform(Channel channel, SessionOptions options, boolean locks) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment capture = LibcNative.newCapture(arena);
             MemorySegment in = arena.allocate(READ_BUFFER_BYTES, LibcNative.PAGE_BYTES);
@@ -55,7 +58,7 @@ final class Handshake {
                 if (length == Channel.UNMOUNTED) {
                     throw new IOException("unmounted before the kernel sent INIT");
                 }
-                Negotiated negotiated = answer(in.asSlice(0, length), out, options);
+                Negotiated negotiated = answer(in.asSlice(0, length), out, options, locks);
                 int errno = channel.send(capture, out.address(), Wire.getU32(out, HeaderLayout.OUT_LEN));
                 if (Wire.getU32(out, HeaderLayout.OUT_ERROR) != 0) {
                     throw refused(in.asSlice(0, length));
@@ -71,7 +74,7 @@ final class Handshake {
     }
 
     /** Writes the answer to {@code out}; null when the kernel is newer than us and will send INIT again. */
-    static @Nullable Negotiated answer(MemorySegment in, MemorySegment out, SessionOptions options) {
+    static @Nullable Negotiated answer(MemorySegment in, MemorySegment out, SessionOptions options, boolean locks) {
         out.fill((byte) 0);
         int body = HeaderLayout.OUT_LENGTH;
         long unique = in.byteSize() >= HeaderLayout.IN_LENGTH ? Wire.getU64(in, HeaderLayout.IN_UNIQUE) : 0;
@@ -92,7 +95,7 @@ final class Handshake {
         if ((offered & InitLayout.INIT_EXT) != 0 && in.byteSize() >= at + InitLayout.IN_LENGTH) {
             offered |= (long) Wire.getU32(in, at + InitLayout.IN_FLAGS2) << 32;
         }
-        long flags = offered & WANTED;
+        long flags = offered & (locks ? WANTED | LOCKS : WANTED);
         int readahead = (int) Math.min(
                 Integer.toUnsignedLong(Wire.getU32(in, at + InitLayout.IN_MAX_READAHEAD)), options.maxReadaheadBytes());
         Wire.putU32(out, body + InitLayout.OUT_MAX_READAHEAD, readahead);

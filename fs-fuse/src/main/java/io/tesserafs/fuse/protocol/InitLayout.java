@@ -34,8 +34,10 @@ final class InitLayout {
     static final int OUT_LENGTH = 64;
 
     static final long ASYNC_READ = 1;
+    static final long POSIX_LOCKS = 1 << 1;
     static final long ATOMIC_O_TRUNC = 1 << 3;
     static final long BIG_WRITES = 1 << 5;
+    static final long FLOCK_LOCKS = 1 << 10;
     static final long DO_READDIRPLUS = 1 << 13;
     static final long READDIRPLUS_AUTO = 1 << 14;
     static final long ASYNC_DIO = 1 << 15;

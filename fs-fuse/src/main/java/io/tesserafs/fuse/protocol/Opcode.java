@@ -163,6 +163,9 @@ final class Opcode {
         min[FLUSH] = FileLayout.FLUSH_LENGTH;
         min[FSYNC] = FileLayout.FSYNC_LENGTH;
         min[FSYNCDIR] = FileLayout.FSYNC_LENGTH;
+        for (int op : new int[] {GETLK, SETLK, SETLKW}) {
+            min[op] = LockLayout.IN_LENGTH;
+        }
         min[SETXATTR] = XattrLayout.SET_LENGTH_COMPAT + name;
         min[GETXATTR] = XattrLayout.GET_LENGTH + name;
         min[LISTXATTR] = XattrLayout.GET_LENGTH;

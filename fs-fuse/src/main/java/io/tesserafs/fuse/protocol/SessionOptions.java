@@ -7,8 +7,10 @@ package io.tesserafs.fuse.protocol;
  * @param maxReadaheadBytes largest readahead to ask for; the kernel offers 128 KiB, the bdi raises it
  * @param maxBackground asynchronous requests (readahead, writeback, async direct I/O) that may be pending at once
  * @param congestionThreshold pending asynchronous requests from which the kernel holds back optional work
+ * @param locks take over file locks if the filesystem handles them
  */
-public record SessionOptions(int maxWriteBytes, int maxReadaheadBytes, int maxBackground, int congestionThreshold) {
+public record SessionOptions(
+        int maxWriteBytes, int maxReadaheadBytes, int maxBackground, int congestionThreshold, boolean locks) {
     /** 256 pages: what fs.fuse.max_pages_limit allows by default. */
     public static final int MAX_REQUEST_BYTES = 1 << 20;
 
@@ -16,7 +18,7 @@ public record SessionOptions(int maxWriteBytes, int maxReadaheadBytes, int maxBa
      * 64 in the background: with 1 MiB requests that is more than any number of cores here can copy at once, and it keeps what one
      * application queues from starving the others.
      */
-    public static final SessionOptions DEFAULT = new SessionOptions(MAX_REQUEST_BYTES, MAX_REQUEST_BYTES, 64, 48);
+    public static final SessionOptions DEFAULT = new SessionOptions(MAX_REQUEST_BYTES, MAX_REQUEST_BYTES, 64, 48, true);
 
     public SessionOptions {
         if (maxWriteBytes < 4096 || maxWriteBytes > MAX_REQUEST_BYTES || maxWriteBytes % 4096 != 0) {

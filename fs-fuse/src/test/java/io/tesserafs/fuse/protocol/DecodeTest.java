@@ -27,7 +27,8 @@ class DecodeTest {
     }
 
     static Stream<Arguments> requests() {
-        return Stream.concat(Stream.concat(entryRequests(), fileRequests()), attributeRequests());
+        return Stream.of(entryRequests(), fileRequests(), attributeRequests(), lockRequests())
+                .flatMap(of -> of);
     }
 
     private static Stream<Arguments> entryRequests() {
@@ -104,7 +105,8 @@ class DecodeTest {
                                 .u32(0)
                                 .u32(0),
                         "readdir 7 5 -1 4096 true"),
-                Arguments.of(rq(Opcode.RELEASE).u64(5).u32(2).u32(0).u64(77), "release 7 5"),
+                Arguments.of(rq(Opcode.RELEASE).u64(5).u32(2).u32(2).u64(77), "release 7 5 77"),
+                Arguments.of(rq(Opcode.RELEASE).u64(5).u32(2).u32(1).u64(77), "release 7 5 null"),
                 Arguments.of(rq(Opcode.RELEASEDIR).u64(5).u32(2).u32(0).u64(77), "releasedir 7 5"),
                 Arguments.of(rq(Opcode.FLUSH).u64(5).u32(0).u32(0).u64(77), "flush 7 5 77"),
                 Arguments.of(rq(Opcode.FSYNC).u64(5).u32(1).u32(0), "fsync 7 5 true"),
@@ -184,6 +186,33 @@ class DecodeTest {
                 Arguments.of(rq(Opcode.GETXATTR).u32(64).u32(0).name("user.a/b"), "getxattr 7 user.a/b 64"),
                 Arguments.of(rq(Opcode.LISTXATTR).u32(0).u32(0), "listxattr 7 0"),
                 Arguments.of(rq(Opcode.REMOVEXATTR).name("user.a"), "removexattr 7 user.a"));
+    }
+
+    private static WireBytes lk(int opcode, long start, long end, int type, int flags) {
+        return rq(opcode)
+                .u64(5)
+                .u64(0x8000000000000077L)
+                .u64(start)
+                .u64(end)
+                .u32(type)
+                .u32(4242)
+                .u32(flags)
+                .u32(0);
+    }
+
+    private static Stream<Arguments> lockRequests() {
+        return Stream.of(
+                Arguments.of(
+                        lk(Opcode.GETLK, 10, 19, 0, 0),
+                        "getlk 7 5 FileLock[owner=-9223372036854775689, type=0, firstByte=10, lastByte=19, pid=4242, flock=false]"),
+                Arguments.of(
+                        lk(Opcode.SETLK, 0, Long.MAX_VALUE, 2, 0),
+                        "setlk 7 5 FileLock[owner=-9223372036854775689, type=2, firstByte=0, lastByte=9223372036854775807,"
+                                + " pid=4242, flock=false] false"),
+                Arguments.of(
+                        lk(Opcode.SETLKW, 0, Long.MAX_VALUE, 1, 1),
+                        "setlk 7 5 FileLock[owner=-9223372036854775689, type=1, firstByte=0, lastByte=9223372036854775807,"
+                                + " pid=4242, flock=true] true"));
     }
 
     @ParameterizedTest(name = "{1}")
@@ -271,6 +300,9 @@ class DecodeTest {
                                 .u64(0)
                                 .u64(1),
                         Errno.EINVAL),
+                Arguments.of("lock that ends before it starts", lk(Opcode.SETLK, 5, 4, 0, 0), Errno.EINVAL),
+                Arguments.of("lock at a negative offset", lk(Opcode.GETLK, -1, 4, 0, 0), Errno.EINVAL),
+                Arguments.of("lock of no known type", lk(Opcode.SETLKW, 0, 4, 3, 0), Errno.EINVAL),
                 Arguments.of("truncate below 0", setattrSize(-1), Errno.EINVAL),
                 Arguments.of(
                         "lseek SEEK_CUR",
@@ -311,18 +343,7 @@ class DecodeTest {
     @Test
     void shouldSayEnosysToWhatIsNotImplemented() {
         for (int opcode : new int[] {
-            Opcode.ACCESS,
-            Opcode.BMAP,
-            Opcode.POLL,
-            Opcode.GETLK,
-            Opcode.SETLK,
-            Opcode.SETLKW,
-            Opcode.SETUPMAPPING,
-            Opcode.REMOVEMAPPING,
-            7,
-            54,
-            4096,
-            -1
+            Opcode.ACCESS, Opcode.BMAP, Opcode.POLL, Opcode.SETUPMAPPING, Opcode.REMOVEMAPPING, 7, 54, 4096, -1
         }) {
             assertThat(kernel.serve(rq(opcode).zeros(64).bytes()))
                     .as("opcode %d", opcode)

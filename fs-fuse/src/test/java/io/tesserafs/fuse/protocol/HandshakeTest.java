@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.tesserafs.fuse.Errno;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
@@ -16,7 +19,7 @@ class HandshakeTest {
     }
 
     private Negotiated perform() throws IOException {
-        return Handshake.perform(channel, SessionOptions.DEFAULT);
+        return Handshake.perform(channel, SessionOptions.DEFAULT, false);
     }
 
     @Test
@@ -43,6 +46,17 @@ class HandshakeTest {
                         .u32(0x10)
                         .zeros(28)
                         .bytes());
+    }
+
+    @Test
+    void shouldAskForLocksOnlyWhenTheyAreHandled() throws IOException {
+        channel.requests.add(init(7, 45).u32(-1).u32(-1).zeros(44).bytes());
+        Negotiated negotiated = Handshake.perform(channel, SessionOptions.DEFAULT, true);
+        assertThat(negotiated.has(InitLayout.POSIX_LOCKS)).isTrue();
+        assertThat(negotiated.has(InitLayout.FLOCK_LOCKS)).isTrue();
+        byte[] flags = Arrays.copyOfRange(channel.answers.getFirst(), 28, 32);
+        assertThat(ByteBuffer.wrap(flags).order(ByteOrder.nativeOrder()).getInt())
+                .isEqualTo(0x72c4e029 | 0x402);
     }
 
     @Test

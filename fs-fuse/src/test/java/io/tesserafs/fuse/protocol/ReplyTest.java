@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.tesserafs.fuse.Attributes;
 import io.tesserafs.fuse.Errno;
+import io.tesserafs.fuse.FileLock;
 import io.tesserafs.fuse.Request;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -93,6 +94,17 @@ class ReplyTest {
                         .u32(7)
                         .u32(0)
                         .zeros(88)
+                        .bytes());
+    }
+
+    @Test
+    void shouldEncodeLocks() {
+        assertThat(answer(rq -> rq.replyLock(new FileLock(99, FileLock.WRITE, 10, Long.MAX_VALUE, 4242, false))))
+                .isEqualTo(WireBytes.answer()
+                        .u64(10)
+                        .u64(Long.MAX_VALUE)
+                        .u32(1)
+                        .u32(4242)
                         .bytes());
     }
 

@@ -1,5 +1,6 @@
 package io.tesserafs.node.daemon;
 
+import io.tesserafs.coherence.lock.LocalLocks;
 import io.tesserafs.coherence.token.LocalOwner;
 import io.tesserafs.coherence.token.TokenCache;
 import io.tesserafs.coherence.volume.VolumeElection;
@@ -45,6 +46,7 @@ final class OpenVolume implements AutoCloseable {
     private final Coordination.FailureListener onFailure;
     private final SecureRandom random = new SecureRandom();
     private final LocalOwner tokens = new LocalOwner();
+    private final LocalLocks locks = new LocalLocks();
     private final CompletableFuture<VolumeOwner> owning = new CompletableFuture<>();
     private @Nullable VolumeElection election;
     private @Nullable BrickClient client;
@@ -187,6 +189,7 @@ final class OpenVolume implements AutoCloseable {
             TesseraFileSystem files = new TesseraFileSystem(
                     owner(),
                     cache,
+                    locks.service(session),
                     BrickSet.only(connection),
                     new DataOptions(
                             ttlNs,
@@ -203,7 +206,7 @@ final class OpenVolume implements AutoCloseable {
         } finally {
             if (!done) {
                 cache.close();
-                tokens.endSession(session);
+                endSession(session);
             }
         }
     }
@@ -258,7 +261,12 @@ final class OpenVolume implements AutoCloseable {
         mounted = null;
         metrics.removeTagged("volume", info.name());
         current.cache.close();
-        tokens.endSession(current.session);
+        endSession(current.session);
+    }
+
+    private void endSession(SessionId session) {
+        tokens.endSession(session);
+        locks.endSession(session).join();
     }
 
     /** Unmounts, whoever uses it, and makes everything durable. */

@@ -1,5 +1,6 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.token.TokenException;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fuse.Errno;
@@ -15,6 +16,18 @@ final class Failures {
             case BrickException e -> e.reason() == BrickException.Reason.NO_SPACE ? Errno.ENOSPC : Errno.EIO;
             case TokenException e -> e.reason() == TokenException.Reason.INTERRUPTED ? Errno.EINTR : Errno.EIO;
             default -> Errno.EIO;
+        };
+    }
+
+    /** 0 if the lock is had, or given up as asked. */
+    static int errno(LockResult result) {
+        return switch (result) {
+            case GRANTED -> 0;
+            case CONFLICT -> Errno.EAGAIN;
+            case DEADLOCK -> Errno.EDEADLK;
+            case NO_LOCKS -> Errno.ENOLCK;
+            case INTERRUPTED -> Errno.EINTR;
+            case LOST, QUEUED -> Errno.EIO;
         };
     }
 

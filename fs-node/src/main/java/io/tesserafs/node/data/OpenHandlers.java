@@ -86,9 +86,8 @@ final class OpenHandlers {
 
     /** Where other nodes append too, only the owner knows where the end is; and a page cache that guesses would hold bytes in wrong places. */
     private int openFlags(int flags) {
-        int reader = (flags & O_ACCMODE) == 0 ? OpenFlags.NOFLUSH : 0;
         boolean append = (flags & O_APPEND) != 0 && !volume.names.company().isAlone();
-        return append ? OpenFlags.DIRECT_IO | reader : OpenFlags.PARALLEL_DIRECT_WRITES | reader;
+        return append ? OpenFlags.DIRECT_IO : OpenFlags.PARALLEL_DIRECT_WRITES;
     }
 
     void create(Request rq, long parent, byte[] name, int mode, int flags, boolean killSuidGid) {
@@ -162,7 +161,13 @@ final class OpenHandlers {
         }
     }
 
+    /** Comes with every close, since locks may end with it: nothing is to be done for readers, and they are answered here. */
     void flush(Request rq, long handle) {
+        OpenFile known = volume.handles.find(handle);
+        if (known != null && !known.writable) {
+            rq.replyOk();
+            return;
+        }
         volume.serve(rq, () -> {
             OpenFile open = volume.handles.get(handle);
             FileState file = open.file;

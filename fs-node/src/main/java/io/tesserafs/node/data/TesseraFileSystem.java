@@ -1,7 +1,9 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.lock.LockService;
 import io.tesserafs.coherence.token.TokenClient;
 import io.tesserafs.fuse.Errno;
+import io.tesserafs.fuse.FileLock;
 import io.tesserafs.fuse.FileSystem;
 import io.tesserafs.fuse.FuseSession;
 import io.tesserafs.fuse.Request;
@@ -26,9 +28,11 @@ public final class TesseraFileSystem implements FileSystem {
     private final OpenHandlers opens;
     private final IoHandlers io;
     private final WriteHandlers writes;
+    private final LockHandlers locks;
     private final Recalls recalls;
 
-    public TesseraFileSystem(VolumeService service, TokenClient tokens, BrickSet bricks, DataOptions options) {
+    public TesseraFileSystem(
+            VolumeService service, TokenClient tokens, LockService locks, BrickSet bricks, DataOptions options) {
         this.volume = new NodeVolume(service, tokens, bricks, options);
         this.recalls = new Recalls(volume);
         this.committer = new Committer(volume);
@@ -36,6 +40,7 @@ public final class TesseraFileSystem implements FileSystem {
         this.attributes = new AttrHandlers(volume);
         this.opens = new OpenHandlers(volume, attributes);
         this.io = new IoHandlers(volume);
+        this.locks = new LockHandlers(locks);
         this.writes = new WriteHandlers(volume);
         tokens.onRecall(recalls);
     }
@@ -172,12 +177,28 @@ public final class TesseraFileSystem implements FileSystem {
 
     @Override
     public void flush(Request rq, long ino, long fh, long lockOwner) {
-        opens.flush(rq, fh);
+        locks.flush(volume, rq, ino, lockOwner, () -> opens.flush(rq, fh));
     }
 
     @Override
-    public void release(Request rq, long ino, long fh) {
+    public void release(Request rq, long ino, long fh, @Nullable Long flockOwner) {
+        locks.released(ino, fh, flockOwner);
         opens.release(rq, fh);
+    }
+
+    @Override
+    public boolean handlesLocks() {
+        return true;
+    }
+
+    @Override
+    public void getlk(Request rq, long ino, long fh, FileLock lock) {
+        locks.getlk(rq, ino, lock);
+    }
+
+    @Override
+    public void setlk(Request rq, long ino, long fh, FileLock lock, boolean wait) {
+        locks.setlk(rq, ino, fh, lock, wait);
     }
 
     @Override

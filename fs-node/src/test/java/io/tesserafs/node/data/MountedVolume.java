@@ -1,5 +1,6 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.lock.LocalLocks;
 import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.Resource;
@@ -90,7 +91,12 @@ final class MountedVolume implements AutoCloseable {
                 client,
                 true,
                 WallClock.nowNs());
-        files = new TesseraFileSystem(owner, new AllTokens(), BrickSet.only(client), DataOptions.defaults());
+        files = new TesseraFileSystem(
+                owner,
+                new AllTokens(),
+                new LocalLocks().service(new SessionId(epoch)),
+                BrickSet.only(client),
+                DataOptions.defaults());
         mount = FuseMount.mount(mountPoint, files, MountOptions.defaults("test"));
     }
 

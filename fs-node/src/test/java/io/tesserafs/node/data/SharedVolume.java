@@ -1,5 +1,6 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.lock.LocalLocks;
 import io.tesserafs.coherence.token.LocalOwner;
 import io.tesserafs.coherence.token.TokenCache;
 import io.tesserafs.fabric.LocalFabric;
@@ -23,6 +24,7 @@ final class SharedVolume implements AutoCloseable {
     private final LocalBrick brick;
     private final VolumeOwner owner;
     private final LocalOwner tokens = new LocalOwner();
+    private final LocalLocks locks = new LocalLocks();
     private final List<FuseMount> mounts = new ArrayList<>();
     private final List<TokenCache> caches = new ArrayList<>();
     private final List<Path> paths = new ArrayList<>();
@@ -46,7 +48,8 @@ final class SharedVolume implements AutoCloseable {
             TokenCache cache = new TokenCache(tokens.link(session));
             caches.add(cache);
             DataOptions options = new DataOptions(5_000_000_000L, 5_000_000_000L, 5_000_000_000L, 5_000, false, node);
-            TesseraFileSystem files = new TesseraFileSystem(owner, cache, BrickSet.only(client), options);
+            TesseraFileSystem files =
+                    new TesseraFileSystem(owner, cache, locks.service(session), BrickSet.only(client), options);
             files.alone(nodes == 1);
             Path path = Files.createDirectory(directory.resolve("mnt" + node));
             mounts.add(FuseMount.mount(path, files, MountOptions.defaults("test")));

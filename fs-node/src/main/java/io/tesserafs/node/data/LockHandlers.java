@@ -1,0 +1,214 @@
+package io.tesserafs.node.data;
+
+import io.tesserafs.coherence.lock.HeldLock;
+import io.tesserafs.coherence.lock.LockKind;
+import io.tesserafs.coherence.lock.LockMode;
+import io.tesserafs.coherence.lock.LockOwner;
+import io.tesserafs.coherence.lock.LockRequest;
+import io.tesserafs.coherence.lock.LockResult;
+import io.tesserafs.coherence.lock.LockService;
+import io.tesserafs.coherence.lock.LockService.Waiting;
+import io.tesserafs.fuse.Errno;
+import io.tesserafs.fuse.FileLock;
+import io.tesserafs.fuse.Request;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * fcntl and flock locks of this node's applications, kept by the volume's owner. A request that waits occupies no thread. Thread-safe.
+ *
+ * <p><b>When locks end.</b> flock: the kernel names the owner with the handle's release. POSIX: at each close of a file, all that the process holds of
+ * it; the flush says whose. Open file description locks come as POSIX locks with the description as owner, whom no flush ever names: so what was taken through
+ * a handle, and not flushed since, ends with the handle.
+ */
+final class LockHandlers {
+    private static final Logger LOG = LoggerFactory.getLogger(LockHandlers.class);
+
+    /** Requests of this node that may wait at a time: well below what may be detached, so that there is always room to unlock. */
+    private static final int MAX_WAITING = 2048;
+
+    /** An owner that may hold POSIX locks of a file. */
+    private record FileOwner(long ino, long owner) {}
+
+    private final LockService service;
+    /** Owners that may hold POSIX locks, and the handles through which they took them. */
+    private final ConcurrentHashMap<FileOwner, Set<Long>> posixOwners = new ConcurrentHashMap<>();
+    /** The same the other way round; may name owners that were flushed since. */
+    private final ConcurrentHashMap<Long, Set<FileOwner>> byHandle = new ConcurrentHashMap<>();
+
+    private final AtomicLong lastRequest = new AtomicLong();
+    private final AtomicInteger waiting = new AtomicInteger();
+
+    LockHandlers(LockService service) {
+        this.service = service;
+    }
+
+    void getlk(Request rq, long ino, FileLock lock) {
+        CompletableFuture<@Nullable HeldLock> answer = service.getlk(request(ino, lock));
+        detachUnlessDone(rq, answer);
+        var _ = answer.handle((found, failure) -> {
+            if (failure != null) {
+                rq.replyError(Errno.EIO);
+            } else {
+                rq.replyLock(found == null ? nothing(lock) : inTheWay(found));
+            }
+            return true;
+        });
+    }
+
+    private static FileLock nothing(FileLock asked) {
+        return new FileLock(asked.owner(), FileLock.UNLOCKED, asked.firstByte(), asked.lastByte(), 0, false);
+    }
+
+    /** Process ids of other nodes mean nothing here. */
+    private FileLock inTheWay(HeldLock held) {
+        boolean local = held.owner().session().equals(service.session());
+        int type = held.mode() == LockMode.READ ? FileLock.READ : FileLock.WRITE;
+        return new FileLock(
+                held.owner().kernelOwner(), type, held.firstByte(), held.lastByte(), local ? held.pid() : 0, false);
+    }
+
+    void setlk(Request rq, long ino, long handle, FileLock lock, boolean wait) {
+        if (lock.type() == FileLock.UNLOCKED) {
+            reply(rq, service.unlock(ino, kind(lock), lock.owner(), lock.firstByte(), lock.lastByte()));
+            return;
+        }
+        if (!lock.flock()) {
+            remember(new FileOwner(ino, lock.owner()), handle);
+        }
+        LockRequest request = request(ino, lock);
+        if (!wait) {
+            reply(rq, service.setlk(lastRequest.incrementAndGet(), request, Waiting.NO));
+        } else if (waiting.get() >= MAX_WAITING) {
+            reply(
+                    rq,
+                    service.setlk(lastRequest.incrementAndGet(), request, Waiting.NO)
+                            .thenApply(end -> end == LockResult.CONFLICT ? LockResult.NO_LOCKS : end));
+        } else {
+            setlkWaiting(rq, request, Waiting.YES);
+        }
+    }
+
+    private void setlkWaiting(Request rq, LockRequest request, Waiting mode) {
+        long id = lastRequest.incrementAndGet();
+        waiting.incrementAndGet();
+        CompletableFuture<LockResult> end = service.setlk(id, request, mode);
+        if (!end.isDone()) {
+            rq.detach();
+            rq.onInterrupt(() -> service.cancel(id));
+        }
+        var _ = end.handle((result, failure) -> {
+            waiting.decrementAndGet();
+            if (result == LockResult.DEADLOCK
+                    && request.kind() == LockKind.POSIX
+                    && LockCaller.isDescriptionLock(rq.pid())) {
+                setlkWaiting(rq, request, Waiting.UNCHECKED);
+            } else {
+                reply(rq, result, failure);
+            }
+            return true;
+        });
+    }
+
+    /** First what the owner's locks demand, then {@code next}, which answers the request. */
+    void flush(NodeVolume volume, Request rq, long ino, long owner, NodeVolume.Work next) {
+        FileOwner key = new FileOwner(ino, owner);
+        if (posixOwners.isEmpty() || posixOwners.remove(key) == null) {
+            volume.serveHere(rq, next);
+            return;
+        }
+        CompletableFuture<LockResult> released = release(ino, LockKind.POSIX, owner);
+        if (released.isDone()) {
+            volume.serveHere(rq, next);
+        } else {
+            volume.serveElsewhere(rq, () -> {
+                released.join();
+                next.run();
+            });
+        }
+    }
+
+    /** The handle is gone; {@code flockOwner} had a flock lock by it. */
+    void released(long ino, long handle, @Nullable Long flockOwner) {
+        if (flockOwner != null) {
+            var _ = release(ino, LockKind.FLOCK, flockOwner);
+        }
+        Set<FileOwner> owners = byHandle.isEmpty() ? null : byHandle.remove(handle);
+        if (owners != null) {
+            for (FileOwner key : owners) {
+                Set<Long> handles = posixOwners.get(key);
+                if (handles != null && handles.contains(handle) && posixOwners.remove(key, handles)) {
+                    var _ = release(key.ino(), LockKind.POSIX, key.owner());
+                }
+            }
+        }
+    }
+
+    private CompletableFuture<LockResult> release(long ino, LockKind kind, long owner) {
+        return service.releaseOwner(ino, kind, owner).exceptionally(failure -> {
+            LOG.error("locks on inode {} were not released", ino, failure);
+            return LockResult.LOST;
+        });
+    }
+
+    private void remember(FileOwner key, long handle) {
+        byHandle.computeIfAbsent(handle, _ -> ConcurrentHashMap.newKeySet()).add(key);
+        posixOwners.compute(key, (same, known) -> {
+            Set<Long> handles = known == null ? ConcurrentHashMap.newKeySet() : known;
+            handles.add(handle);
+            return handles;
+        });
+    }
+
+    private LockRequest request(long ino, FileLock lock) {
+        return new LockRequest(
+                ino,
+                kind(lock),
+                new LockOwner(service.session(), lock.owner()),
+                lock.pid(),
+                lock.type() == FileLock.READ ? LockMode.READ : LockMode.WRITE,
+                lock.firstByte(),
+                lock.lastByte());
+    }
+
+    private static LockKind kind(FileLock lock) {
+        return lock.flock() ? LockKind.FLOCK : LockKind.POSIX;
+    }
+
+    // ---- answers
+
+    private static void detachUnlessDone(Request rq, CompletableFuture<?> answer) {
+        if (!answer.isDone()) {
+            rq.detach();
+        }
+    }
+
+    private static void reply(Request rq, CompletableFuture<LockResult> end) {
+        detachUnlessDone(rq, end);
+        var _ = end.handle((result, failure) -> {
+            reply(rq, result, failure);
+            return true;
+        });
+    }
+
+    private static void reply(Request rq, @Nullable LockResult result, @Nullable Throwable failure) {
+        if (failure != null) {
+            LOG.error("lock request {} failed", rq.unique(), failure);
+            rq.replyError(Errno.EIO);
+            return;
+        }
+        int errno = Failures.errno(Objects.requireNonNull(result));
+        if (errno == 0) {
+            rq.replyOk();
+        } else {
+            rq.replyError(errno);
+        }
+    }
+}

@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Deadlock.</b> A POSIX request that would wait for an owner who, directly or over others and over any number of files, waits for it is
  * refused. Owners count as one even if they have several threads, as on Linux. flock is not checked, nor is a request that asks not to be.
  *
- * <p><b>flock</b> changes its mode as Linux does: what was held is given up first. So of two that hold it shared and want it exclusive both
- * get it in turn; and a change that fails, fails with nothing held.
+ * <p><b>flock</b> changes its mode as Linux does: if others are in the way, what was held is given up first. So of two that hold it shared and want it
+ * exclusive both get it in turn; and a change that fails, fails with nothing held.
  */
 public final class LockTable {
     /** Ends of requests that waited; called within the table's own calls, which it must not call back. */
@@ -185,7 +185,7 @@ public final class LockTable {
 
     // ---- what is granted
 
-    /** For flock: true if there is nothing to do. A lock in the other mode is given up, and goes to those who waited for it. */
+    /** For flock: true if there is nothing to do. If the mode cannot be changed now, the lock is given up, and goes to those who waited for it. */
     private boolean isHeldAlready(LockRequest request) {
         FileLocks file = files.get(keyOf(request));
         OwnerRanges own = file == null || request.kind() == LockKind.POSIX ? null : file.held.get(request.owner());
@@ -195,8 +195,10 @@ public final class LockTable {
         if (own.all().iterator().next().mode() == request.mode()) {
             return true;
         }
-        drop(file, request.owner());
-        settle(file);
+        if (file.conflicts(request)) {
+            drop(file, request.owner());
+            settle(file);
+        }
         return false;
     }
 

@@ -227,8 +227,7 @@ class LockModelTest {
         }
 
         /**
-         * flock gives up what it holds in the other mode before it asks for more; here as a step of its own, which it must equal. True if
-         * there is nothing more to do.
+         * flock gives up what it holds if others are in the way of the other mode. True if there is nothing more to do.
          */
         boolean giveUpOtherMode(int owner, LockRequest request) {
             LockMode mode = held(request)[owner][0];
@@ -238,6 +237,9 @@ class LockModelTest {
             if (mode == request.mode()) {
                 assertThat(table.set(request)).isEqualTo(LockResult.GRANTED);
                 return true;
+            }
+            if (!conflicts(owner, request)) {
+                return false;
             }
             if (random.nextBoolean()) {
                 release(owner, (int) request.inode(), LockKind.FLOCK);

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  * OPEN     16 u32 node · 20 u32 count · count times HELD
  * HELD     0 u64 inode · 8 u8 resource · 9 u8 mode · 10 u16 zero, u32 zero · 16 u64 from · 24 u64 to          (32 bytes)
- * CALL     16 the request of the volume's service
+ * CALL     16 u64 number · 24 u64 all below have been answered · 32 the request of the volume's service
  * REQUEST  16 u64 inode · 24 u8 resource · 25 u8 mode · 26 zero · 32 u64 from · 40 u64 to · 48 u64 id
  * RELEASE  16 as REQUEST, mode 0 for nothing that stays · 48 u64 seen
  * GRANT    16 as REQUEST · 48 u64 sequence · 56 u64 id
@@ -73,7 +73,7 @@ public final class SessionCodec {
     public static final class MalformedException extends Exception {
         private static final long serialVersionUID = 1L;
 
-        MalformedException(String message) {
+        public MalformedException(String message) {
             super(message);
         }
     }
@@ -128,8 +128,10 @@ public final class SessionCodec {
         return start(kind, volume, session, 0).flip();
     }
 
-    public static ByteBuffer call(int volume, SessionId session, ByteBuffer request) {
-        return start(Kind.CALL, volume, session, request.remaining())
+    public static ByteBuffer call(int volume, SessionId session, long number, long answeredBelow, ByteBuffer request) {
+        return start(Kind.CALL, volume, session, 2 * Long.BYTES + request.remaining())
+                .putLong(number)
+                .putLong(answeredBelow)
                 .put(request.duplicate())
                 .flip();
     }
@@ -236,6 +238,12 @@ public final class SessionCodec {
             holds.add(new TokenMessage.Held(resource, from, end(from, in.getLong()), mode));
         }
         return holds;
+    }
+
+    /** One of the two numbers at the start of a CALL's body. */
+    public static long number(ByteBuffer in) throws MalformedException {
+        need(in, Long.BYTES);
+        return in.getLong();
     }
 
     public static boolean aloneFlag(ByteBuffer in) throws MalformedException {

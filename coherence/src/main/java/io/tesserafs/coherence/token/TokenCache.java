@@ -81,6 +81,7 @@ public final class TokenCache implements TokenClient, AutoCloseable {
         link = null;
         long next = generation + 1;
         generation = next;
+        outbox.clear(); // of the old link; what still matters is said anew
         List<TokenMessage.Held> holds = new ArrayList<>();
         for (CachedTokens tokens : resources.values()) {
             tokens.reattach(next, holds);

@@ -16,6 +16,10 @@ record VolumePaths(int number) {
         return record() + "/manifest";
     }
 
+    String sessions() {
+        return record() + "/sessions";
+    }
+
     String election() {
         return record() + "/election";
     }

@@ -149,6 +149,7 @@ public final class VolumeRegistry {
         }
         VolumePaths paths = new VolumePaths(number);
         try {
+            curator.delete().quietly().deletingChildrenIfNeeded().forPath(paths.sessions());
             curator.transaction()
                     .forOperations(
                             curator.transactionOp().delete().forPath(paths.election()),

@@ -12,6 +12,8 @@ import io.tesserafs.node.daemon.DaemonProcess;
 import io.tesserafs.node.daemon.NodeLayout;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
@@ -38,13 +40,22 @@ final class NodeStarter {
 
     private final int node;
     private final NodeLayout layout;
+    private final NodeLayout first;
     private final @Nullable Size poolSize;
     private final @Nullable Path pool;
     private final PrintWriter err;
     private boolean configIsNew;
 
-    NodeStarter(int node, NodeLayout layout, @Nullable Size poolSize, @Nullable Path pool, PrintWriter err) {
+    /** @param first of the cluster: it runs the ZooKeeper, and has the secret */
+    NodeStarter(
+            int node,
+            NodeLayout layout,
+            NodeLayout first,
+            @Nullable Size poolSize,
+            @Nullable Path pool,
+            PrintWriter err) {
         this.node = node;
+        this.first = first;
         this.layout = layout;
         this.poolSize = poolSize;
         this.pool = pool == null ? null : pool.toAbsolutePath().normalize();
@@ -90,7 +101,8 @@ final class NodeStarter {
             Path file = pool == null ? layout.pool() : pool;
             Size size = poolSize == null ? DEFAULT_POOL : poolSize;
             try {
-                NodeConfigWriter.write(layout.config(), node, layout.dir(), new PoolConfig(file, size), layout.mount());
+                NodeConfigWriter.write(
+                        layout.config(), node, layout.dir(), new PoolConfig(file, size), layout.mount(), cluster());
             } catch (IllegalArgumentException e) {
                 throw new CliException(String.valueOf(e.getMessage()), e);
             }
@@ -98,6 +110,24 @@ final class NodeStarter {
         NodeConfig config = configuration();
         warnOfOtherPool(config);
         return config;
+    }
+
+    private NodeConfigWriter.Local cluster() throws IOException, CliException {
+        if (layout.equals(first)) {
+            try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+                return new NodeConfigWriter.Local(free.getLocalPort(), true, first.secret());
+            }
+        }
+        try {
+            int port = NodeConfigReader.read(first.config()).coordination().port();
+            if (port == 0) {
+                throw new CliException("node1 was made for a cluster of one: give it a fixed coordination.port in "
+                        + first.config() + " and start it again");
+            }
+            return new NodeConfigWriter.Local(port, false, first.secret());
+        } catch (ConfigException e) {
+            throw new CliException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     private NodeConfig configuration() throws CliException {

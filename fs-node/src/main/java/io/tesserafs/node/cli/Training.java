@@ -40,7 +40,13 @@ final class Training {
         try {
             Files.createDirectories(layout.mount());
             PoolConfig pool = new PoolConfig(layout.pool(), new Size(PoolConfig.MIN_BYTES));
-            NodeConfigWriter.write(layout.config(), 1, layout.dir(), pool, layout.mount());
+            NodeConfigWriter.write(
+                    layout.config(),
+                    1,
+                    layout.dir(),
+                    pool,
+                    layout.mount(),
+                    new NodeConfigWriter.Local(0, true, layout.secret()));
             if (args.length == 1 && args[0].equals("daemon")) {
                 live(layout);
             } else {

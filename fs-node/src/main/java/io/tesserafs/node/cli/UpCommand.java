@@ -57,7 +57,11 @@ final class UpCommand implements Callable<Integer> {
     @Nullable
     Path pool;
 
-    @Option(names = "--nodes", paramLabel = "N", defaultValue = "1", description = "Number of nodes (default: 1).")
+    @Option(
+            names = "--nodes",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Number of nodes, each with its own pool and mount (default: 1, or as many as there are).")
     int nodes = 1;
 
     @Override
@@ -65,19 +69,20 @@ final class UpCommand implements Callable<Integer> {
         if (nodes < 1) {
             throw new CliException("--nodes must be at least 1");
         }
-        if (nodes > 1) {
-            throw new CliException("--nodes " + nodes
-                    + " is not yet supported by this version: it runs clusters of one node. Use --nodes 1");
-        }
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
-        NodeLayout layout = NodeLayout.of(state, 1);
-        NodeStarter starter = new NodeStarter(1, layout, poolSize, pool, err);
-        boolean started = starter.start();
-        Path mount = starter.mountPoint();
+        NodeLayout first = NodeLayout.of(state, 1);
+        boolean started = false;
+        for (int node = 1; node <= Math.max(nodes, DownCommand.nodes(state).size()); node++) {
+            NodeLayout layout = NodeLayout.of(state, node);
+            started |= new NodeStarter(node, layout, first, poolSize, node == 1 ? pool : null, err).start();
+        }
+        Path mount = first.mount();
         out.println(started ? "TesseraFS is up." : "TesseraFS was up already.");
         out.println();
-        out.println("  node1  " + mount);
+        for (NodeLayout node : DownCommand.nodes(state)) {
+            out.println("  " + node.dir().getFileName() + "  " + node.mount());
+        }
         out.println();
         out.println(
                 "Try:  cp -r /etc/ssl " + Shell.quote(mount.toString()) + " && ls -l " + Shell.quote(mount.toString()));

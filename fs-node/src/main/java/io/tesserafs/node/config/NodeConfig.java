@@ -18,6 +18,7 @@ public record NodeConfig(
         Path stateDir,
         PoolConfig pool,
         CoordinationConfig coordination,
+        FabricConfig fabric,
         List<MountConfig> mounts,
         AdminConfig admin,
         LogConfig log,
@@ -61,9 +62,12 @@ public record NodeConfig(
      *
      * @param cluster name of the cluster there
      * @param connect external servers as {@code host:port,host:port}; empty = this daemon runs one itself, in {@code dataDir}
+     * @param port of the server that this daemon runs, on the loopback interface; 0 = any
      */
-    public record CoordinationConfig(Optional<String> connect, String cluster, Path dataDir, Duration sessionTimeout) {
+    public record CoordinationConfig(
+            Optional<String> connect, String cluster, Path dataDir, Duration sessionTimeout, int port) {
         public CoordinationConfig {
+            require(port >= 0 && port <= 0xFFFF, "coordination.port must be from 0 to 65535");
             require(
                     VOLUME_NAME.matcher(cluster).matches(),
                     "coordination.cluster is not a name: use letters, digits, '.', '_' and '-'");
@@ -71,6 +75,20 @@ public record NodeConfig(
                     sessionTimeout.compareTo(Duration.ofSeconds(2)) >= 0
                             && sessionTimeout.compareTo(Duration.ofSeconds(60)) <= 0,
                     "coordination.sessionTimeout must be from 2s to 60s");
+        }
+    }
+
+    /**
+     * How other nodes reach this one.
+     *
+     * @param listen address and port, as {@code host:port}; port 0 = any
+     * @param advertise the address to tell others; empty = the one it listens at
+     * @param secretFile what all nodes of the cluster share and nobody else knows; made if it is missing
+     * @param tcpOnly do not map the pools of nodes on the same host
+     */
+    public record FabricConfig(String listen, Optional<String> advertise, Path secretFile, boolean tcpOnly) {
+        public FabricConfig {
+            require(listen.matches(".+:[0-9]{1,5}"), "fabric.listen must be host:port, not '" + listen + "'");
         }
     }
 

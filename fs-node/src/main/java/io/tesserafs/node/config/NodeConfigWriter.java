@@ -10,8 +10,20 @@ import java.nio.file.StandardCopyOption;
 public final class NodeConfigWriter {
     private NodeConfigWriter() {}
 
+    /**
+     * A node's part in a cluster on this machine.
+     *
+     * @param zooKeeperPort on the loopback interface
+     * @param runsZooKeeper whether it is this node that runs the server
+     */
+    public record Local(int zooKeeperPort, boolean runsZooKeeper, Path secretFile) {}
+
     /** The file appears complete or not at all. */
-    public static void write(Path file, int node, Path stateDir, PoolConfig pool, Path mount) throws IOException {
+    public static void write(Path file, int node, Path stateDir, PoolConfig pool, Path mount, Local local)
+            throws IOException {
+        String coordination = local.runsZooKeeper
+                ? "port: " + local.zooKeeperPort
+                : "connect: 127.0.0.1:" + local.zooKeeperPort + "\n  sessionTimeout: 4s";
         String text = """
                 # Written by 'tessera up'; yours to edit while the node is down.
                 # All keys and their meaning: deploy/tesserad.example.yaml
@@ -20,12 +32,23 @@ public final class NodeConfigWriter {
                 pool:
                   path: %s
                   size: %s
+                coordination:
+                  %s
+                fabric:
+                  secretFile: %s
                 mounts:
                   - volume: main
                     path: %s
                 log:
                   file: log/tesserad.log
-                """.formatted(node, quote(stateDir), quote(pool.path()), pool.size(), quote(mount));
+                """.formatted(
+                        node,
+                        quote(stateDir),
+                        quote(pool.path()),
+                        pool.size(),
+                        coordination,
+                        quote(local.secretFile),
+                        quote(mount));
         Path fresh = file.resolveSibling(file.getFileName() + ".new");
         Files.writeString(fresh, text);
         Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

@@ -3,6 +3,7 @@ package io.tesserafs.node.config;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.tesserafs.node.config.NodeConfig.AdminConfig;
 import io.tesserafs.node.config.NodeConfig.CoordinationConfig;
+import io.tesserafs.node.config.NodeConfig.FabricConfig;
 import io.tesserafs.node.config.NodeConfig.LogConfig;
 import io.tesserafs.node.config.NodeConfig.MountConfig;
 import io.tesserafs.node.config.NodeConfig.PoolConfig;
@@ -18,6 +19,7 @@ record NodeYaml(
         @JsonProperty("state") @Nullable String state,
         @JsonProperty("pool") @Nullable PoolYaml pool,
         @JsonProperty("coordination") @Nullable CoordinationYaml coordination,
+        @JsonProperty("fabric") @Nullable FabricYaml fabric,
         @JsonProperty("mounts") @Nullable List<MountYaml> mounts,
         @JsonProperty("admin") @Nullable AdminYaml admin,
         @JsonProperty("log") @Nullable LogYaml log,
@@ -39,7 +41,8 @@ record NodeYaml(
             @JsonProperty("connect") @Nullable String connect,
             @JsonProperty("cluster") @Nullable String cluster,
             @JsonProperty("dataDir") @Nullable String dataDir,
-            @JsonProperty("sessionTimeout") @Nullable Duration sessionTimeout) {
+            @JsonProperty("sessionTimeout") @Nullable Duration sessionTimeout,
+            @JsonProperty("port") @Nullable Integer port) {
         static final Duration SESSION_TIMEOUT = Duration.ofSeconds(10);
 
         /** Server and client are one process: a node that is silent for long was stopped, and nobody waits to take over. */
@@ -53,7 +56,25 @@ record NodeYaml(
                     servers,
                     cluster == null ? "tesserafs" : cluster,
                     within(stateDir, dataDir, "zookeeper"),
-                    sessionTimeout == null ? otherwise : sessionTimeout);
+                    sessionTimeout == null ? otherwise : sessionTimeout,
+                    port == null ? 0 : port);
+        }
+    }
+
+    record FabricYaml(
+            @JsonProperty("listen") @Nullable String listen,
+            @JsonProperty("advertise") @Nullable String advertise,
+            @JsonProperty("secretFile") @Nullable String secretFile,
+            @JsonProperty("tcpOnly") @Nullable Boolean tcpOnly) {
+        /** Reaches no farther than this host: who wants more, says where to listen. */
+        static final String LISTEN = "127.0.0.1:0";
+
+        FabricConfig resolve(Path stateDir) {
+            return new FabricConfig(
+                    listen == null ? LISTEN : listen,
+                    Optional.ofNullable(advertise),
+                    within(stateDir, secretFile, "cluster.secret"),
+                    tcpOnly != null && tcpOnly);
         }
     }
 
@@ -117,7 +138,9 @@ record NodeYaml(
                 node,
                 stateDir,
                 (pool == null ? new PoolYaml(null, null) : pool).resolve(stateDir),
-                (coordination == null ? new CoordinationYaml(null, null, null, null) : coordination).resolve(stateDir),
+                (coordination == null ? new CoordinationYaml(null, null, null, null, null) : coordination)
+                        .resolve(stateDir),
+                (fabric == null ? new FabricYaml(null, null, null, null) : fabric).resolve(stateDir),
                 listed.stream().map(mount -> mount.resolve(stateDir)).toList(),
                 (admin == null ? new AdminYaml(null) : admin).resolve(stateDir),
                 (log == null ? new LogYaml(null, null, null, null) : log).resolve(stateDir),

@@ -16,6 +16,7 @@ import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.LogText;
 import io.tesserafs.node.namespace.VolumeChecker;
+import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -108,13 +109,15 @@ final class AdminCommands {
     }
 
     private static NodeStatus.Volume describe(OpenVolume volume) {
-        VolumeService.Statistics s = volume.owner().statistics();
+        VolumeService.Statistics s = volume.service()
+                .map(VolumeService::statistics)
+                .orElse(new VolumeService.Statistics(0, 0, 0, BlockId.BLOCK_BYTES, 0, 0));
         Path mount = volume.mountPoint();
         return new NodeStatus.Volume(
                 volume.info().name(),
                 volume.info().number(),
-                "owner",
-                volume.epoch(),
+                volume.owner().isPresent() ? "owner" : "user",
+                volume.ownership().epoch(),
                 mount == null ? null : mount.toString(),
                 s.blocks() * s.blockBytes(),
                 s.free() * s.blockBytes(),
@@ -156,7 +159,7 @@ final class AdminCommands {
         if (volume.info().name().equals(NodeServices.DEFAULT_VOLUME)) {
             throw new AdminException(Code.FAILED, "volume main is the cluster's first and stays");
         }
-        if (!args.path("force").asBoolean() && volume.owner().statistics().inodes() > 1) {
+        if (!args.path("force").asBoolean() && ownerOf(volume).statistics().inodes() > 1) {
             throw new AdminException(
                     Code.FAILED, "volume " + volume.info().name() + " is not empty; --force deletes it with its files");
         }
@@ -202,8 +205,8 @@ final class AdminCommands {
         OpenVolume volume = volume(text(args, "volume"));
         long ino = args.path("ino").asLong();
         try {
-            InodeAttr attr = volume.owner().getattr(ino);
-            List<Extent> layout = volume.owner().layout(ino, 0, Long.MAX_VALUE >>> 21);
+            InodeAttr attr = serviceOf(volume).getattr(ino);
+            List<Extent> layout = serviceOf(volume).layout(ino, 0, Long.MAX_VALUE >>> 21);
             List<ExtentInfo> extents = layout.stream()
                     .limit(MAX_EXTENTS)
                     .map(e -> new ExtentInfo(
@@ -238,8 +241,7 @@ final class AdminCommands {
 
     private Object fsck(ObjectNode args) throws AdminException {
         try {
-            return OfflineNode.answer(
-                    VolumeChecker.checkOnline(volume(text(args, "volume")).owner()));
+            return OfflineNode.answer(VolumeChecker.checkOnline(ownerOf(volume(text(args, "volume")))));
         } catch (IOException e) {
             throw failed(e);
         }
@@ -249,7 +251,7 @@ final class AdminCommands {
     private Object logDump(ObjectNode args) throws AdminException {
         try {
             List<LogText.Line> lines =
-                    volume(text(args, "volume")).owner().log(args.path("from").asLong(), LOG_PAGE);
+                    ownerOf(volume(text(args, "volume"))).log(args.path("from").asLong(), LOG_PAGE);
             long next = lines.size() < LOG_PAGE ? -1 : lines.getLast().lsn() + 1;
             return Map.of("records", lines, "next", next);
         } catch (IOException e) {
@@ -278,6 +280,19 @@ final class AdminCommands {
         }
         daemon.requestStop();
         return Map.of();
+    }
+
+    private static VolumeOwner ownerOf(OpenVolume volume) throws AdminException {
+        return volume.owner()
+                .orElseThrow(() -> new AdminException(
+                        Code.FAILED, "volume " + volume.info().name() + " is owned by another node; ask that one"));
+    }
+
+    private static VolumeService serviceOf(OpenVolume volume) throws AdminException {
+        return volume.service()
+                .orElseThrow(() -> new AdminException(
+                        Code.FAILED,
+                        "volume " + volume.info().name() + " is neither owned nor mounted by this node; ask another"));
     }
 
     private OpenVolume volume(String name) throws AdminException {

@@ -15,6 +15,7 @@ import io.tesserafs.coherence.volume.VolumeRegistry;
 import io.tesserafs.node.config.NodeConfig;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,7 +35,9 @@ final class Coordination implements AutoCloseable {
     private final ClusterClient cluster;
     private final NodeRegistry nodes;
     private final NodeMembership membership;
-    private final NodeInfo self;
+    /** Changed under this. */
+    private volatile NodeInfo self;
+
     private final Incarnation incarnation;
     private final String servers;
     private final boolean embedded;
@@ -115,7 +118,9 @@ final class Coordination implements AutoCloseable {
     private static String startServer(NodeConfig config, Resources resources, FailureListener onFailure)
             throws IOException {
         EmbeddedZooKeeper server = EmbeddedZooKeeper.start(
-                config.coordination().dataDir(), 0, () -> onFailure.failed("the embedded ZooKeeper stopped", null));
+                config.coordination().dataDir(),
+                config.coordination().port(),
+                () -> onFailure.failed("the embedded ZooKeeper stopped", null));
         return resources.add("embedded ZooKeeper", server).connectString();
     }
 
@@ -159,9 +164,24 @@ final class Coordination implements AutoCloseable {
     }
 
     /** Tells the others which brick this node exports. */
-    void announceBrick(int brick) throws IOException {
-        membership.update(
-                new NodeInfo(self.id(), self.name(), self.pid(), self.endpoints(), List.of(brick), self.version()));
+    synchronized void announceBrick(int brick) throws IOException {
+        announce(new NodeInfo(self.id(), self.name(), self.pid(), self.endpoints(), List.of(brick), self.version()));
+    }
+
+    /** Tells the others of an endpoint. */
+    synchronized void announce(String purpose, String address) throws IOException {
+        Map<String, String> endpoints = new HashMap<>(self.endpoints());
+        endpoints.put(purpose, address);
+        announce(new NodeInfo(self.id(), self.name(), self.pid(), endpoints, self.bricks(), self.version()));
+    }
+
+    private void announce(NodeInfo changed) throws IOException {
+        membership.update(changed);
+        self = changed;
+    }
+
+    NodeRegistry nodes() {
+        return nodes;
     }
 
     String servers() {

@@ -25,6 +25,10 @@ public record NodeLayout(Path dir) {
         return dir.resolve("pool");
     }
 
+    public Path secret() {
+        return dir.resolve("cluster.secret");
+    }
+
     public Path adminSocket() {
         return dir.resolve("admin.sock");
     }

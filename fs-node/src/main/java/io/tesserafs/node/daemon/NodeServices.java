@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,6 +44,7 @@ final class NodeServices implements AutoCloseable {
     private final Map<String, OpenVolume> volumes = new LinkedHashMap<>();
     private @Nullable ExportedBrick brick;
     private @Nullable Coordination coordination;
+    private @Nullable NodeFabric fabric;
     private Coordination.@Nullable FailureListener onFailure;
 
     NodeServices(NodeConfig config, NodeMetrics metrics) {
@@ -58,10 +60,11 @@ final class NodeServices implements AutoCloseable {
         Coordination joined = resources.add("coordination", Coordination.start(config, exported.cluster(), listener));
         coordination = joined;
         exported.export(joined);
+        NodeFabric reach = resources.add("fabric", new NodeFabric(config.fabric(), joined, exported.fabric()));
+        fabric = reach;
+        reach.start(exported.brick());
         VolumeRegistry registry = joined.volumes();
-        if (registry.find(DEFAULT_VOLUME).isEmpty()) {
-            registry.create(DEFAULT_VOLUME, Map.of());
-        }
+        createDefaultVolume(registry);
         for (VolumeInfo info : registry.list()) {
             if (info.state() == VolumeInfo.State.ACTIVE) {
                 open(info);
@@ -79,8 +82,28 @@ final class NodeServices implements AutoCloseable {
         }
     }
 
+    private void createDefaultVolume(VolumeRegistry registry) throws IOException {
+        if (registry.find(DEFAULT_VOLUME).isEmpty()) {
+            try {
+                registry.create(DEFAULT_VOLUME, here(Map.of()));
+            } catch (IOException e) {
+                if (registry.find(DEFAULT_VOLUME).isEmpty()) {
+                    throw e;
+                }
+                LOG.info("another node made volume {} at the same time", DEFAULT_VOLUME);
+            }
+        }
+    }
+
+    /** Options of a volume whose log is to be on this node's brick. */
+    private Map<String, String> here(Map<String, String> options) {
+        Map<String, String> all = new HashMap<>(options);
+        all.put(Ownership.BRICK, Integer.toString(brick().brick().id().value()));
+        return all;
+    }
+
     private void open(VolumeInfo info) throws IOException, StartException {
-        OpenVolume volume = new OpenVolume(info, coordination(), brick(), metrics, listener());
+        OpenVolume volume = new OpenVolume(info, coordination(), brick(), running(fabric), metrics, listener());
         boolean opened = false;
         try {
             volume.start(OPEN_TIMEOUT);
@@ -121,7 +144,7 @@ final class NodeServices implements AutoCloseable {
     }
 
     synchronized OpenVolume createVolume(String name, Map<String, String> options) throws IOException, StartException {
-        open(coordination().volumes().create(name, options));
+        open(coordination().volumes().create(name, here(options)));
         return running(volumes.get(name));
     }
 

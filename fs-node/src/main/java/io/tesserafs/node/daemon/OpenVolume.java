@@ -1,85 +1,146 @@
 package io.tesserafs.node.daemon;
 
-import io.tesserafs.coherence.lock.LocalLocks;
-import io.tesserafs.coherence.token.LocalOwner;
+import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.token.TokenCache;
-import io.tesserafs.coherence.volume.VolumeElection;
 import io.tesserafs.coherence.volume.VolumeInfo;
-import io.tesserafs.coherence.volume.ZooKeeperManifestStore;
-import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.mount.FuseMount;
 import io.tesserafs.fuse.mount.MountOptions;
 import io.tesserafs.node.config.NodeConfig.MountConfig;
-import io.tesserafs.node.data.BrickSet;
 import io.tesserafs.node.data.DataOptions;
 import io.tesserafs.node.data.TesseraFileSystem;
 import io.tesserafs.node.metrics.NodeMetrics;
-import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
+import io.tesserafs.node.namespace.VolumeService;
+import io.tesserafs.node.session.NodeSession;
+import io.tesserafs.node.session.OwnedVolume;
+import io.tesserafs.node.session.OwnerFinder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.time.Duration;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One volume on this node: its owner, since this node is the only candidate for now, and at most one mount of it. Methods that change
+ * One volume on this node: its owner, if that is here, and at most one mount of it, with this node's session. Methods that change
  * something are serialised by the caller ({@link NodeServices}).
  */
 final class OpenVolume implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OpenVolume.class);
-    /** Option of a volume in the registry. */
-    static final String MAX_INODES = "maxInodes";
+    /** Another node may be on its way to own the volume, and replay takes its time. */
+    private static final long ATTACH_TIMEOUT_MS = 120_000;
+
+    private static final int COMMIT_INTERVAL_MS = 5_000;
 
     private final VolumeInfo info;
     private final Coordination coordination;
     private final ExportedBrick brick;
+    private final NodeFabric fabric;
     private final NodeMetrics metrics;
-    private final Coordination.FailureListener onFailure;
-    private final SecureRandom random = new SecureRandom();
-    private final LocalOwner tokens = new LocalOwner();
-    private final LocalLocks locks = new LocalLocks();
-    private final CompletableFuture<VolumeOwner> owning = new CompletableFuture<>();
-    private @Nullable VolumeElection election;
-    private @Nullable BrickClient client;
-    private volatile long epoch;
+    private final Ownership ownership;
     private volatile @Nullable Mounted mounted;
-    private volatile boolean closing;
 
     /** A mount and what serves it. */
-    private record Mounted(Path path, FuseMount mount, TesseraFileSystem files, TokenCache cache, SessionId session) {}
+    private record Mounted(Path path, FuseMount mount, Attachment attachment) {}
+
+    /** This node's session, and what lives with it. */
+    private final class Attachment implements NodeSession.Node {
+        private final TokenCache tokens = new TokenCache(TokenCache.DEFAULT_MAX_UNUSED);
+        private final SessionBricks bricks;
+        private final NodeSession session;
+        /** Guarded by this, as is the next. */
+        private @Nullable TesseraFileSystem files;
+
+        private boolean isAlone;
+
+        Attachment() {
+            this.bricks = new SessionBricks(fabric.fabric(), brick.brick().id(), fabric::hasOthers);
+            this.session = new NodeSession(
+                    info.number(),
+                    coordination.node().value(),
+                    OpenVolume.this::findOwner,
+                    fabric.sessions(),
+                    tokens,
+                    this);
+        }
+
+        @Override
+        public synchronized void alone(boolean alone) {
+            isAlone = alone;
+            if (files != null) {
+                files.alone(alone);
+            }
+        }
+
+        @Override
+        public synchronized void sessionLost() {
+            isAlone = false;
+            if (files != null) {
+                files.sessionLost();
+            }
+        }
+
+        @Override
+        public void sessionBegins(SessionId id) {
+            ownership.ownSession(id);
+            try {
+                bricks.begin(id);
+            } catch (BrickException e) {
+                throw new IllegalStateException("this node's own brick refuses a new session", e);
+            }
+        }
+
+        synchronized TesseraFileSystem open(DataOptions options) {
+            TesseraFileSystem opened = new TesseraFileSystem(session.service(), tokens, bricks, options);
+            files = opened;
+            opened.alone(isAlone);
+            return opened;
+        }
+
+        void close() {
+            session.close();
+            tokens.close();
+            bricks.close();
+        }
+    }
 
     OpenVolume(
             VolumeInfo info,
             Coordination coordination,
             ExportedBrick brick,
+            NodeFabric fabric,
             NodeMetrics metrics,
             Coordination.FailureListener onFailure) {
         this.info = info;
         this.coordination = coordination;
         this.brick = brick;
+        this.fabric = fabric;
         this.metrics = metrics;
-        this.onFailure = onFailure;
+        this.ownership = new Ownership(info, coordination, brick, fabric, onFailure);
     }
 
     VolumeInfo info() {
         return info;
     }
 
-    long epoch() {
-        return epoch;
+    Ownership ownership() {
+        return ownership;
     }
 
-    VolumeOwner owner() {
-        return owning.join();
+    /** The owner, if it is here. */
+    Optional<VolumeOwner> owner() {
+        return ownership.owner();
+    }
+
+    /** The owner, here or through the mount's session; empty if neither is there. */
+    Optional<VolumeService> service() {
+        Mounted current = mounted;
+        Optional<VolumeService> here = owner().map(owner -> (VolumeService) owner);
+        return here.isPresent() || current == null ? here : Optional.of(current.attachment.session.service());
     }
 
     @Nullable
@@ -88,125 +149,59 @@ final class OpenVolume implements AutoCloseable {
         return current == null ? null : current.path;
     }
 
-    /** Stands for election and returns once this node owns the volume and has recovered it. */
+    /** If this node can own the volume, returns once it does. */
     void start(Duration timeout) throws IOException, StartException {
-        VolumeElection candidacy = new VolumeElection(
-                coordination.cluster(),
-                info.number(),
-                coordination.node(),
-                coordination.incarnation(),
-                new VolumeElection.Listener() {
-                    @Override
-                    public void onElected(long newEpoch) {
-                        elected(newEpoch);
-                    }
-
-                    @Override
-                    public void onDeposed() {
-                        deposed();
-                    }
-                });
-        election = candidacy;
-        candidacy.start();
-        try {
-            owning.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw new StartException(
-                    "volume " + info.name() + " has not got an owner within " + timeout.toSeconds() + " s", e);
-        } catch (ExecutionException e) {
-            Throwable cause = e.getCause() == null ? e : e.getCause();
-            throw new StartException(String.valueOf(cause.getMessage()), cause);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new StartException("interrupted", e);
-        }
+        ownership.start(timeout);
     }
 
-    private void elected(long newEpoch) {
-        if (owning.isDone()) {
-            // Re-elected after it was deposed: the daemon is on its way down, see deposed().
-            return;
+    private OwnerFinder.Whereabouts findOwner(int volume) throws IOException {
+        Optional<OwnedVolume> here = ownership.volume();
+        if (here.isPresent()) {
+            return new OwnerFinder.Whereabouts(here.get(), null);
         }
-        try {
-            BrickClient connection = brick.fabric().connect(brick.brick().id(), newSession());
-            client = connection;
-            VolumeOwner owner = VolumeOwner.open(
-                    config(),
-                    newEpoch,
-                    new ZooKeeperManifestStore(coordination.cluster(), info.number()),
-                    connection,
-                    brick.nothingLost(),
-                    System.currentTimeMillis() * 1_000_000);
-            epoch = newEpoch;
-            owner.onFailure(() -> {
-                if (!closing) {
-                    onFailure.failed("the owner of volume " + info.name() + " cannot go on", null);
-                }
-            });
-            LOG.info("volume {}: owner in epoch {}, {}", info.name(), newEpoch, owner.report());
-            owning.complete(owner);
-        } catch (IOException | RuntimeException e) {
-            LOG.error("volume {} cannot be recovered", info.name(), e);
-            owning.completeExceptionally(e);
+        NodeId owner = ownership
+                .registry()
+                .owner()
+                .orElseThrow(() -> new IOException("volume " + volume + " has had no owner yet"));
+        if (owner.equals(coordination.node())) {
+            throw new IOException("this node is elected for volume " + volume + ", but not ready");
         }
-    }
-
-    private VolumeConfig config() {
-        String maxInodes = info.options().getOrDefault(MAX_INODES, Long.toString(VolumeConfig.DEFAULT_MAX_INODES));
-        return new VolumeConfig(info.name(), info.number(), info.uuid(), Long.parseLong(maxInodes));
-    }
-
-    private SessionId newSession() {
-        return new SessionId(random.nextLong() | 1);
-    }
-
-    /** The ZooKeeper session ended: somebody else may own the volume by now, so this node must not write another byte. */
-    private void deposed() {
-        if (closing || !owning.isDone() || owning.isCompletedExceptionally()) {
-            return;
-        }
-        owner().abandon();
-        onFailure.failed("volume " + info.name() + " was lost: the session with ZooKeeper ended", null);
+        return new OwnerFinder.Whereabouts(null, fabric.connect(owner));
     }
 
     void mount(MountConfig mount) throws IOException {
         if (mounted != null) {
             throw new IllegalStateException("volume " + info.name() + " is mounted already");
         }
-        SessionId session = newSession();
-        TokenCache cache = new TokenCache(tokens.link(session));
+        Attachment attachment = new Attachment();
         boolean done = false;
         try {
-            BrickClient connection = client;
-            if (connection == null) {
-                throw new IllegalStateException("volume " + info.name() + " is not open");
+            attachment.session.start();
+            if (!attachment.session.awaitAttached(ATTACH_TIMEOUT_MS)) {
+                throw new IOException("volume " + info.name() + " has no owner that answers");
             }
             String source = new MountSource(info.name(), coordination.stateDir()).toString();
             MountOptions options = options(mount, source);
             FuseMount.removeLeftover(mount.path(), options);
             Files.createDirectories(mount.path());
             long ttlNs = mount.cacheTimeout().toNanos();
-            TesseraFileSystem files = new TesseraFileSystem(
-                    owner(),
-                    cache,
-                    locks.service(session),
-                    BrickSet.only(connection),
-                    new DataOptions(
-                            ttlNs,
-                            ttlNs,
-                            ttlNs,
-                            5_000,
-                            false,
-                            coordination.node().value()));
-            files.alone(true);
+            TesseraFileSystem files = attachment.open(new DataOptions(
+                    ttlNs,
+                    ttlNs,
+                    ttlNs,
+                    COMMIT_INTERVAL_MS,
+                    false,
+                    coordination.node().value()));
             FuseMount fuse = FuseMount.mount(mount.path(), files, options);
-            mounted = new Mounted(mount.path(), fuse, files, cache, session);
+            mounted = new Mounted(mount.path(), fuse, attachment);
             meters(fuse, files);
             done = true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
         } finally {
             if (!done) {
-                cache.close();
-                endSession(session);
+                attachment.close();
             }
         }
     }
@@ -260,36 +255,20 @@ final class OpenVolume implements AutoCloseable {
         current.mount.close();
         mounted = null;
         metrics.removeTagged("volume", info.name());
-        current.cache.close();
-        endSession(current.session);
-    }
-
-    private void endSession(SessionId session) {
-        tokens.endSession(session);
-        locks.endSession(session).join();
+        current.attachment.close();
     }
 
     /** Unmounts, whoever uses it, and makes everything durable. */
     @Override
     public void close() throws IOException {
-        closing = true;
         try {
             Mounted current = mounted;
             if (current != null) {
                 release(current);
             }
         } finally {
-            if (owning.isDone() && !owning.isCompletedExceptionally()) {
-                owner().close();
-            }
-            VolumeElection candidacy = election;
-            if (candidacy != null) {
-                candidacy.close();
-            }
-            BrickClient connection = client;
-            if (connection != null) {
-                connection.close();
-            }
+            ownership.close();
         }
+        LOG.debug("volume {} is closed", info.name());
     }
 }

@@ -52,11 +52,22 @@ final class BlockMap {
             }
             // Outside the map's lock: the brick may be far away, or gone.
             BrickClient brick = bricks.client(ref.brick());
-            Mapped fresh = new Mapped(brick, brick.map(ref.block(), Access.READ_WRITE));
+            Mapped fresh = new Mapped(brick, map(brick, ref));
             if (blocks.putIfAbsent(ref.block(), fresh) == null) {
                 return fresh;
             }
             brick.unmap(fresh.handle);
+        }
+    }
+
+    private BlockHandle map(BrickClient brick, ExtentRef ref) throws BrickException {
+        try {
+            return brick.map(ref.block(), Access.READ_WRITE);
+        } catch (BrickException e) {
+            if (e.reason() == BrickException.Reason.UNREACHABLE) {
+                bricks.failed(brick);
+            }
+            throw e;
         }
     }
 

@@ -16,6 +16,9 @@ public interface BrickSet {
      */
     BrickClient client(BrickId brick) throws BrickException;
 
+    /** A client does not work any more: the next {@link #client} makes another. */
+    default void failed(BrickClient client) {}
+
     /** Whether the volume has other bricks: then calls and handles may have to wait for another host. */
     boolean hasOthers();
 

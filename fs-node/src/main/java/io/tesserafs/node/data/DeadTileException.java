@@ -11,11 +11,19 @@ final class DeadTileException extends FsException {
     private final long tile;
 
     DeadTileException(Tile tile, String message) {
+        this(tile.index, message);
+    }
+
+    private DeadTileException(long tile, String message) {
         super(Errno.EIO, message);
-        this.tile = tile.index;
+        this.tile = tile;
     }
 
     static FsException of(Tile tile, BrickException failure) {
+        return of(tile.index, failure);
+    }
+
+    static FsException of(long tile, BrickException failure) {
         return switch (failure.reason()) {
             case DEAD_HANDLE, UNREACHABLE, NOT_FOUND ->
                 new DeadTileException(tile, String.valueOf(failure.getMessage()));

@@ -196,6 +196,27 @@ final class NodeVolume {
         }
     }
 
+    /** Forgets what was not committed of a file, and all that was known of it. */
+    void dropUnsaved(FileState file) {
+        long stamp = file.lock.writeLock();
+        try {
+            if (file.isDirty()) {
+                file.failed();
+            }
+            file.tiles.abandon();
+            file.holes.clear();
+            file.attrChanged = false;
+            file.mtimeChanged = false;
+            file.atimeChanged = false;
+            file.loose = false;
+            file.clearSuidGid = false;
+            file.attrStale = true;
+            file.settleCalm();
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+    }
+
     /** An append went elsewhere than the kernel believed: what it put into its page cache is in the wrong place. */
     void showAppended(long ino, long from, int length) {
         waiting.execute(() -> {

@@ -59,6 +59,21 @@ public final class TesseraFileSystem implements FileSystem {
         }
     }
 
+    /**
+     * The session with the owner is over: what was not committed is lost, and the next fsync of every file it belonged to says so. Tokens were ended, and with
+     * them the kernel's caches of what they covered. Not from a request's thread.
+     */
+    public void sessionLost() {
+        volume.names.company().stopBeingAlone();
+        for (FileState file : volume.files.all()) {
+            if (volume.files.retain(file)) {
+                volume.dropUnsaved(file);
+                volume.release(file);
+            }
+        }
+        recalls.forgetAll();
+    }
+
     public DataCounters counters() {
         return volume.counters;
     }

@@ -72,6 +72,8 @@ final class Tile {
             }
         } catch (BrickException e) {
             throw DeadTileException.of(this, e);
+        } catch (IllegalStateException e) {
+            throw takenAway();
         }
         dirty(within, within + length);
     }
@@ -87,14 +89,25 @@ final class Tile {
             }
         } catch (BrickException e) {
             throw DeadTileException.of(this, e);
+        } catch (IllegalStateException e) {
+            throw takenAway();
         }
+    }
+
+    /** Memory of a pool on this host that another process exports is unmapped when its handle dies. */
+    private DeadTileException takenAway() {
+        return new DeadTileException(this, "the memory of block " + ref.block() + " was taken back");
     }
 
     void zero(int from, int to) throws FsException {
         MemorySegment near = memory;
         if (near != null) {
             checkAlive();
-            near.asSlice((long) base + from, to - from).fill((byte) 0);
+            try {
+                near.asSlice((long) base + from, to - from).fill((byte) 0);
+            } catch (IllegalStateException e) {
+                throw takenAway();
+            }
             dirty(from, to);
             return;
         }

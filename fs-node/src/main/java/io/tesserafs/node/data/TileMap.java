@@ -83,7 +83,7 @@ final class TileMap {
             return new Fetched(fromTile, toTile, extents, mapped);
         } catch (BrickException e) {
             drop(new Fetched(fromTile, toTile, extents, mapped));
-            throw Failures.asFs(e);
+            throw DeadTileException.of(fromTile, e);
         }
     }
 
@@ -211,6 +211,15 @@ final class TileMap {
 
     boolean isCurrent(Tile tile) {
         return get(tile.index) == tile;
+    }
+
+    /** Lets go of everything, after the session ended that reserved what is not committed. */
+    void abandon() {
+        for (Tile tile : all()) {
+            tile.state = Tile.State.COMMITTED; // the owner has taken back what it never got
+            remove(tile);
+        }
+        stale.add(0, TILES_END);
     }
 
     /** Lets go of everything; reserved space goes back. */

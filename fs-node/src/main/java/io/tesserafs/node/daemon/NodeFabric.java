@@ -1,0 +1,206 @@
+package io.tesserafs.node.daemon;
+
+import io.tesserafs.coherence.membership.BrickRecord;
+import io.tesserafs.coherence.membership.NodeId;
+import io.tesserafs.coherence.membership.NodeInfo;
+import io.tesserafs.fabric.BrickResolver;
+import io.tesserafs.fabric.Fabric;
+import io.tesserafs.fabric.LocalFabric;
+import io.tesserafs.fabric.RoutingFabric;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.fabric.peer.ConnectionPool;
+import io.tesserafs.fabric.peer.PeerException;
+import io.tesserafs.fabric.peer.PeerId;
+import io.tesserafs.fabric.tcp.TcpBricks;
+import io.tesserafs.fabric.tcp.TcpConfig;
+import io.tesserafs.fabric.tcp.TcpTransport;
+import io.tesserafs.node.config.NodeConfig.FabricConfig;
+import io.tesserafs.node.session.NodeEndpoint;
+import io.tesserafs.node.session.OwnerEndpoint;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.security.SecureRandom;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** This node among the others: its endpoint, and the way to theirs and to their bricks. Thread-safe after {@link #start}. */
+final class NodeFabric implements AutoCloseable {
+    /** Name of the endpoint in a node's registration. */
+    static final String ENDPOINT = "fabric";
+
+    private static final Logger LOG = LoggerFactory.getLogger(NodeFabric.class);
+    /** A peer that is silent for longer is taken for dead; shorter than a session lives. */
+    private static final int PING_MS = 400;
+
+    private static final int DEAD_AFTER_MS = 2000;
+    private static final long FENCE_RETRY_MS = 100;
+    private static final long REFRESH_MS = 1000;
+
+    private final Coordination coordination;
+    private final TcpTransport transport;
+    private final TcpBricks bricks;
+    private final ConnectionPool connections;
+    private final OwnerEndpoint owners = new OwnerEndpoint();
+    private final NodeEndpoint sessions = new NodeEndpoint();
+    private final Fabric fabric;
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("tessera-bricks").factory());
+    private volatile boolean hasOthers;
+
+    NodeFabric(FabricConfig config, Coordination coordination, LocalFabric local) throws IOException, StartException {
+        this.coordination = coordination;
+        int colon = config.listen().lastIndexOf(':');
+        InetSocketAddress address = new InetSocketAddress(
+                config.listen().substring(0, colon),
+                Integer.parseInt(config.listen().substring(colon + 1)));
+        if (address.isUnresolved()) {
+            throw new StartException("fabric.listen: there is no host " + address.getHostString());
+        }
+        TcpConfig tcp = TcpConfig.of(
+                        address,
+                        new PeerId(coordination.node().value(), new SecureRandom().nextLong()),
+                        coordination.cluster().clusterId(),
+                        ClusterSecret.loadOrCreate(config.secretFile()))
+                .withAdvertisedHost(config.advertise().orElse(null))
+                .withKeepAlive(PING_MS, DEAD_AFTER_MS);
+        this.transport = new TcpTransport(tcp);
+        this.bricks = config.tcpOnly() ? TcpBricks.withoutSharedMemory(transport) : new TcpBricks(transport);
+        this.connections = new ConnectionPool(transport);
+        transport.serve(OwnerEndpoint.SERVICE, owners);
+        transport.serve(NodeEndpoint.SERVICE, sessions);
+        this.fabric = new RoutingFabric(local, bricks, connections, this::locate);
+    }
+
+    /** Exports the brick, begins to listen, and tells the others where. */
+    void start(LocalBrick brick) throws IOException {
+        bricks.export(brick);
+        coordination.announce(ENDPOINT, transport.start());
+        refresh();
+        var _ = timer.scheduleWithFixedDelay(this::refreshQuietly, REFRESH_MS, REFRESH_MS, TimeUnit.MILLISECONDS);
+    }
+
+    private void refreshQuietly() {
+        try {
+            refresh();
+        } catch (IOException e) {
+            LOG.debug("the list of bricks cannot be read now: {}", e.getMessage());
+        }
+    }
+
+    OwnerEndpoint owners() {
+        return owners;
+    }
+
+    NodeEndpoint sessions() {
+        return sessions;
+    }
+
+    Fabric fabric() {
+        return fabric;
+    }
+
+    /** Whether the cluster has bricks of other nodes, as last seen by {@link #refresh}. */
+    boolean hasOthers() {
+        return hasOthers;
+    }
+
+    void refresh() throws IOException {
+        hasOthers = coordination.bricks().list().stream()
+                .anyMatch(brick -> !brick.node().equals(coordination.node()));
+    }
+
+    Connection connect(NodeId node) throws IOException {
+        Optional<NodeInfo> info = coordination.nodes().find(node);
+        String endpoint = info.map(i -> i.endpoints().get(ENDPOINT)).orElse(null);
+        if (endpoint == null) {
+            throw new IOException("node " + node + " is not there");
+        }
+        Connection connection = connections.get(endpoint);
+        if (connection.peer().node() != node.value()) {
+            throw new PeerException(
+                    PeerException.Reason.REFUSED, "at " + endpoint + " is " + connection.peer() + ", not " + node);
+        }
+        return connection;
+    }
+
+    private BrickResolver.Location locate(BrickId id) throws BrickException {
+        try {
+            BrickRecord record = coordination
+                    .bricks()
+                    .find(id)
+                    .orElseThrow(
+                            () -> new BrickException(BrickException.Reason.UNREACHABLE, "there is no brick " + id));
+            String endpoint = coordination
+                    .nodes()
+                    .find(record.node())
+                    .map(info -> info.endpoints().get(ENDPOINT))
+                    .orElse(null);
+            if (endpoint == null) {
+                throw new BrickException(
+                        BrickException.Reason.UNREACHABLE, "brick " + id + ": node " + record.node() + " is not there");
+            }
+            return new BrickResolver.Location(record.node().value(), endpoint);
+        } catch (BrickException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new BrickException(BrickException.Reason.UNREACHABLE, "brick " + id + ": " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Kills the handles of a session on every brick. A brick that does not answer is asked again until it does, or its node is not a member of the cluster any
+     * more: then nobody uses it, and its node begins anew when it is back.
+     */
+    void fence(SessionId self, SessionId victim) throws InterruptedException {
+        List<BrickRecord> all = List.of();
+        while (all.isEmpty()) {
+            try {
+                all = coordination.bricks().list();
+            } catch (IOException e) {
+                LOG.warn("fencing {} waits for ZooKeeper: {}", victim, e.getMessage());
+                Thread.sleep(FENCE_RETRY_MS);
+            }
+        }
+        for (BrickRecord record : all) {
+            BrickId id = new BrickId(record.brick());
+            while (!fenceOn(id, self, victim) && isMember(record.node())) {
+                Thread.sleep(FENCE_RETRY_MS);
+            }
+        }
+    }
+
+    private boolean fenceOn(BrickId id, SessionId self, SessionId victim) {
+        try (BrickClient client = fabric.connect(id, self)) {
+            client.fence(victim);
+            return true;
+        } catch (BrickException e) {
+            LOG.info("brick {} cannot be told to fence {}: {}", id, victim, e.getMessage());
+            return false;
+        }
+    }
+
+    private boolean isMember(NodeId node) {
+        try {
+            return coordination.nodes().find(node).isPresent();
+        } catch (IOException e) {
+            return true; // not known to be gone
+        }
+    }
+
+    @Override
+    public void close() {
+        timer.shutdownNow();
+        transport.close();
+        bricks.close();
+    }
+}

@@ -1,0 +1,380 @@
+package io.tesserafs.node.session;
+
+import io.tesserafs.coherence.session.Lease;
+import io.tesserafs.coherence.session.SessionTerms;
+import io.tesserafs.coherence.token.TokenCache;
+import io.tesserafs.coherence.token.TokenMessage;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fuse.Errno;
+import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.VolumeService;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.security.SecureRandom;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * This node's session with the owner of one volume, wherever that is. A thread of its own keeps it: it finds the owner, attaches, renews the lease,
+ * and when the connection or the owner is lost, finds it again. While the lease lasts, what the node holds stays good and calls wait; when
+ * it ends, by this node's clock, everything cached is dropped and calls fail, until a new session begins.
+ */
+public final class NodeSession implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(NodeSession.class);
+    private static final long RETRY_MS = 50;
+    /** A call that takes longer is tried again, under the same number. */
+    private static final long CALL_TIMEOUT_MS = 30_000;
+
+    /** Where the session stands. */
+    public enum State {
+        /** No session yet, or none any more: calls fail. */
+        NONE,
+        /** The owner is not reached, but the lease lasts: calls wait. */
+        DETACHED,
+        ATTACHED,
+        CLOSED;
+
+        boolean mayBecome(State next) {
+            return switch (this) {
+                case NONE -> next == ATTACHED || next == CLOSED;
+                case DETACHED -> next != DETACHED;
+                case ATTACHED -> next != ATTACHED;
+                case CLOSED -> false;
+            };
+        }
+    }
+
+    /** What the session's state means for the mount. Called on the session's thread, or an owner's. */
+    public interface Node {
+        /** See {@code TesseraFileSystem.alone}. May block. */
+        void alone(boolean alone);
+
+        /** The session is over: nothing that is cached or unsaved is worth anything. Tokens are gone already. May block. */
+        void sessionLost();
+
+        /** A new session is about to begin; bricks are to be reached under it. */
+        void sessionBegins(SessionId session);
+    }
+
+    private final int volume;
+    private final int node;
+    private final OwnerFinder finder;
+    private final NodeEndpoint endpoint;
+    private final TokenCache tokens;
+    private final Node callbacks;
+    private final SecureRandom random = new SecureRandom();
+    private final RemoteVolume remote = new RemoteVolume(this::call);
+    private final Thread keeper;
+
+    /** Guarded by this, as is the rest that is not volatile. */
+    private State state = State.NONE;
+
+    private final TreeSet<Long> unanswered = new TreeSet<>();
+    private long lastCall;
+    private long sessions;
+    private volatile @Nullable OwnerConnection link;
+    private volatile SessionId session = new SessionId(1);
+    private @Nullable Lease lease;
+
+    public NodeSession(
+            int volume, int node, OwnerFinder finder, NodeEndpoint endpoint, TokenCache tokens, Node callbacks) {
+        this.volume = volume;
+        this.node = node;
+        this.finder = finder;
+        this.endpoint = endpoint;
+        this.tokens = tokens;
+        this.callbacks = callbacks;
+        this.keeper =
+                Thread.ofPlatform().daemon().name("tessera-session-" + volume).unstarted(this::keep);
+    }
+
+    public void start() {
+        keeper.start();
+    }
+
+    /** The volume's owner, through this session. */
+    public VolumeService service() {
+        return new SessionVolume(this, remote);
+    }
+
+    public SessionId id() {
+        return session;
+    }
+
+    public synchronized State state() {
+        return state;
+    }
+
+    /** Waits until the session is there. False if it is not in time. */
+    public synchronized boolean awaitAttached(long timeoutMs) throws InterruptedException {
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs);
+        while (state != State.ATTACHED && state != State.CLOSED) {
+            long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+            if (left <= 0) {
+                return false;
+            }
+            wait(left);
+        }
+        return state == State.ATTACHED;
+    }
+
+    /** The owner, if it is in this process and the session with it stands. */
+    @Nullable
+    OwnedVolume ownerHere() {
+        OwnerConnection current = link;
+        return current == null ? null : current.here();
+    }
+
+    /** Whether a failure of the owner in this process was its end, and not an answer. Then the call is to be made anew. */
+    boolean isGone(OwnedVolume owner) {
+        if (!owner.isClosed()) {
+            return false;
+        }
+        OwnerConnection current = link;
+        if (current != null && current.here() == owner) {
+            broken(current);
+        }
+        return true;
+    }
+
+    private synchronized void become(State next) {
+        if (!state.mayBecome(next)) {
+            throw new IllegalStateException("a session that is " + state + " cannot become " + next);
+        }
+        state = next;
+        notifyAll();
+    }
+
+    /** Waits for a link while the lease lasts. */
+    OwnerConnection awaitLink() throws FsException {
+        try {
+            synchronized (this) {
+                while (state == State.DETACHED) {
+                    wait();
+                }
+                OwnerConnection current = link;
+                if (state == State.ATTACHED && current != null) {
+                    return current;
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FsException(Errno.EINTR, "interrupted");
+        }
+        throw new FsException(Errno.EIO, "there is no session with the volume's owner");
+    }
+
+    private ByteBuffer call(ByteBuffer request) throws IOException {
+        long number;
+        long mine;
+        synchronized (this) {
+            number = ++lastCall;
+            mine = sessions;
+            unanswered.add(number);
+        }
+        try {
+            while (true) {
+                OwnerConnection current = awaitLink();
+                long answeredBelow;
+                synchronized (this) {
+                    if (mine != sessions) {
+                        throw new IOException("the session ended while the call was under way");
+                    }
+                    answeredBelow = unanswered.first();
+                }
+                ByteBuffer answer = current.call(number, answeredBelow, request, CALL_TIMEOUT_MS);
+                if (answer != null) {
+                    return answer;
+                }
+                broken(current);
+            }
+        } catch (FsException e) {
+            throw new IOException(e.getMessage(), e);
+        } finally {
+            synchronized (this) {
+                unanswered.remove(number);
+            }
+        }
+    }
+
+    /** The link does not work any more; the keeper makes another. */
+    private void broken(OwnerConnection which) {
+        synchronized (this) {
+            if (link != which) {
+                return;
+            }
+            link = null;
+            if (state == State.ATTACHED) {
+                become(State.DETACHED);
+            }
+            notifyAll();
+        }
+        which.close();
+    }
+
+    private void keep() {
+        long pauseMs = 0;
+        while (state() != State.CLOSED) {
+            try {
+                sleep(pauseMs);
+                pauseMs = RETRY_MS;
+                OwnerConnection made = attach();
+                if (made != null) {
+                    pauseMs = 0;
+                    renewUntilBroken(made);
+                }
+            } catch (InterruptedException e) {
+                return; // closed
+            } catch (IOException e) {
+                LOG.debug("volume {}: {}", volume, e.getMessage());
+            } catch (RuntimeException e) {
+                LOG.error("volume {}: the session failed, trying again", volume, e);
+            }
+            loseIfExpired();
+        }
+    }
+
+    private static void sleep(long ms) throws InterruptedException {
+        if (ms > 0) {
+            Thread.sleep(ms);
+        }
+    }
+
+    private void loseIfExpired() {
+        Lease current;
+        synchronized (this) {
+            current = lease;
+        }
+        if (current != null && !current.isValid(System.nanoTime())) {
+            lose("its lease ended");
+        }
+    }
+
+    private @Nullable OwnerConnection attach() throws IOException, InterruptedException {
+        boolean fresh;
+        synchronized (this) {
+            fresh = lease == null;
+        }
+        if (fresh) {
+            session = new SessionId(random.nextLong() | 1);
+        }
+        OwnerFinder.Whereabouts owner = finder.find(volume);
+        long sentAtNs = System.nanoTime();
+        callbacks.alone(false);
+        if (fresh) {
+            callbacks.sessionBegins(session);
+            tokens.beginSession();
+        }
+        List<TokenMessage.Held> holds = tokens.detach();
+        OwnerConnection made = OwnerConnection.to(owner, volume, node, session, endpoint, callbacks);
+        boolean done = false;
+        try {
+            OwnedVolume.Attached attached = made.attach(tokens, holds);
+            if (attached == null) {
+                if (!fresh) {
+                    lose("the owner knows it no more");
+                }
+                return null;
+            }
+            SessionTerms terms = attached.terms();
+            synchronized (this) {
+                Lease known = lease;
+                if (known == null) {
+                    lease = new Lease(terms.termMs(), terms.marginMs(), sentAtNs);
+                } else if (!known.renewed(sentAtNs, System.nanoTime())) {
+                    return null; // too late: it has to be given up
+                }
+                link = made;
+                become(State.ATTACHED);
+            }
+            done = true;
+            LOG.info("volume {}: session {} with {}", volume, session, made);
+            return made;
+        } finally {
+            if (!done) {
+                made.close();
+            }
+        }
+    }
+
+    private void renewUntilBroken(OwnerConnection current) throws InterruptedException {
+        current.settled();
+        while (link == current) {
+            synchronized (this) {
+                if (link == current) {
+                    wait(current.renewEveryMs());
+                }
+            }
+            if (link != current) {
+                return;
+            }
+            long sentAtNs = System.nanoTime();
+            Boolean renewed = current.renew();
+            if (renewed == null) {
+                broken(current);
+            } else if (!renewed) {
+                broken(current);
+                lose("the owner knows it no more");
+            } else {
+                Lease known;
+                synchronized (this) {
+                    known = lease;
+                }
+                if (known != null && !known.renewed(sentAtNs, System.nanoTime())) {
+                    broken(current);
+                    lose("its lease ended");
+                }
+            }
+        }
+    }
+
+    /** The session is over. Everything it covered is dropped before this returns. */
+    private void lose(String why) {
+        SessionId old = session;
+        synchronized (this) {
+            if (lease == null || state == State.CLOSED) {
+                return;
+            }
+            lease = null;
+            sessions++;
+            link = null;
+            if (state != State.NONE) {
+                state = State.NONE; // from ATTACHED or DETACHED
+                notifyAll();
+            }
+        }
+        LOG.warn("volume {}: session {} is over: {}", volume, old, why);
+        tokens.endSession();
+        remote.forgetStock();
+        callbacks.sessionLost();
+    }
+
+    /** Ends the session in good order: everything is saved, and nothing will be used any more. */
+    @Override
+    public void close() {
+        OwnerConnection current;
+        synchronized (this) {
+            if (state == State.CLOSED) {
+                return;
+            }
+            current = link;
+        }
+        if (current != null) {
+            remote.giveStockBack();
+        }
+        synchronized (this) {
+            state = State.CLOSED;
+            link = null;
+            notifyAll();
+        }
+        keeper.interrupt();
+        if (current != null) {
+            current.end();
+            current.close();
+        }
+    }
+}

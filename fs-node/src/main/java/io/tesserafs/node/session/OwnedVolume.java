@@ -1,0 +1,386 @@
+package io.tesserafs.node.session;
+
+import io.tesserafs.coherence.session.SessionTable;
+import io.tesserafs.coherence.session.SessionTable.Session;
+import io.tesserafs.coherence.session.SessionTerms;
+import io.tesserafs.coherence.token.LocalOwner;
+import io.tesserafs.coherence.token.OwnerLink;
+import io.tesserafs.coherence.token.TokenMessage;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.node.namespace.VolumeService;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A volume at its owner, as the nodes that use it see it: sessions, tokens, calls.
+ *
+ * <p>A session that goes silent is evicted: first fenced on every brick, so that nothing it still does can land, and only then is what it held given to
+ * others. A node that is alone is told before a second one comes in, and the second waits until the first has taken note.
+ *
+ * <p>Thread-safe. The lock is held for moments; nothing that waits happens under it.
+ */
+public final class OwnedVolume implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(OwnedVolume.class);
+    private static final int EXPIRY_CHECKS_PER_TERM = 10;
+
+    /** A node's end of a session, as the owner reaches it. */
+    public interface NodeEnd {
+        /** Takes token messages; must not block. */
+        OwnerLink.Receiver tokens();
+
+        /**
+         * Tells the node whether it is alone with the volume. When it returns after {@code false}, the node does not rely on that any more.
+         *
+         * @throws java.io.IOException the node does not answer
+         */
+        void alone(boolean alone) throws java.io.IOException;
+    }
+
+    /** Kills every handle of a session on all bricks; returns when none of its writes can land any more. May block. */
+    @FunctionalInterface
+    public interface Fence {
+        void fence(SessionId victim, int node) throws InterruptedException;
+    }
+
+    /** Where sessions are written down for the next owner. May block. */
+    public interface Records {
+        void add(SessionId session, int node) throws java.io.IOException;
+
+        void remove(SessionId session) throws java.io.IOException;
+    }
+
+    /** What an attached node gets. */
+    public record Attached(long epoch, SessionTerms terms, long sequence) {}
+
+    private final int volume;
+    private final long epoch;
+    private final VolumeService service;
+    private final VolumeServer server;
+    private final SessionTerms terms;
+    private final Fence fence;
+    private final Records records;
+    private final LocalOwner tokens;
+    private final ScheduledExecutorService timer;
+    private final ExecutorService evictions = Executors.newCachedThreadPool(
+            Thread.ofPlatform().daemon().name("tessera-evict-", 0).factory());
+
+    /** Held while a node is told whether it is alone, so that it hears it in the right order. Before the monitor. */
+    private final ReentrantLock company = new ReentrantLock();
+
+    /** Guarded by this, as is the rest. */
+    private final SessionTable sessions;
+
+    private final Map<SessionId, AnsweredCalls> calls = new HashMap<>();
+
+    private final Map<SessionId, NodeEnd> ends = new HashMap<>();
+    /** Sessions of the last owner that are not back yet. */
+    private final Set<SessionId> awaited = new HashSet<>();
+    /** The session that was told it is alone, if any. */
+    private @Nullable SessionId alone;
+
+    private boolean closed;
+
+    /**
+     * @param inherited sessions that the last owner had, with their nodes: until each of them is back, or its time is over and it is fenced, nothing is granted
+     */
+    public OwnedVolume(
+            int volume,
+            long epoch,
+            VolumeService service,
+            SessionTerms terms,
+            Fence fence,
+            Records records,
+            Map<SessionId, Integer> inherited,
+            Runnable onFailure) {
+        this.volume = volume;
+        this.epoch = epoch;
+        this.service = service;
+        this.server = new VolumeServer(service);
+        this.terms = terms;
+        this.fence = fence;
+        this.records = records;
+        this.sessions = new SessionTable(terms);
+        this.tokens = new LocalOwner(epoch, e -> {
+            LOG.error("volume {}: the token table failed; its owner stops", volume, e);
+            onFailure.run();
+        });
+        this.timer = Executors.newSingleThreadScheduledExecutor(
+                Thread.ofPlatform().daemon().name("tessera-sessions-" + volume).factory());
+        long now = System.nanoTime();
+        inherited.forEach((id, node) -> {
+            sessions.open(id, node, false, now);
+            awaited.add(id);
+        });
+        if (!awaited.isEmpty()) {
+            LOG.info("volume {}: waiting for the sessions {} of the last owner", volume, awaited);
+            tokens.beginGrace();
+        }
+        int every = Math.max(1, terms.termMs() / EXPIRY_CHECKS_PER_TERM);
+        var _ = timer.scheduleWithFixedDelay(this::expire, every, every, TimeUnit.MILLISECONDS);
+    }
+
+    public int volume() {
+        return volume;
+    }
+
+    public long epoch() {
+        return epoch;
+    }
+
+    public VolumeService service() {
+        return service;
+    }
+
+    public LocalOwner tokens() {
+        return tokens;
+    }
+
+    /** A snapshot for people. */
+    public synchronized List<Session> sessions() {
+        return new ArrayList<>(sessions.all());
+    }
+
+    /**
+     * Begins a session, or takes it up again after its connection was lost. May block: until another node knows that it is not alone any more.
+     *
+     * @return null if the session is over, and the node has to begin a new one
+     */
+    public @Nullable Attached attach(SessionId id, int node, boolean local, List<TokenMessage.Held> holds, NodeEnd end)
+            throws InterruptedException, java.io.IOException {
+        long now = System.nanoTime();
+        List<Session> replaced = new ArrayList<>(0);
+        synchronized (this) {
+            if (closed || sessions.find(id) == null && !holds.isEmpty()) {
+                return null; // it was evicted: what it claims may be another's by now
+            }
+            for (Session other : sessions.all()) {
+                if (other.node() == node && !other.id().equals(id) && sessions.evict(other.id()) != null) {
+                    replaced.add(other); // the node says itself that this one is over
+                }
+            }
+        }
+        replaced.forEach(this::finishEviction);
+        records.add(id, node);
+        company.lock();
+        try {
+            endBeingAlone(id);
+            synchronized (this) {
+                if (closed || !sessions.open(id, node, local, now)) {
+                    return null;
+                }
+                ends.put(id, end);
+                calls.computeIfAbsent(id, key -> new AnsweredCalls());
+            }
+        } finally {
+            company.unlock();
+        }
+        CompletableFuture<Long> sequence = tokens.attach(id, holds, end.tokens());
+        long newest = sequence.join();
+        isBack(id);
+        return new Attached(epoch, terms, newest);
+    }
+
+    /** It has said what it holds, or will never. */
+    private void isBack(SessionId id) {
+        synchronized (this) {
+            if (!awaited.remove(id) || !awaited.isEmpty()) {
+                return;
+            }
+        }
+        LOG.info("volume {}: the grace period is over", volume);
+        tokens.endGrace();
+    }
+
+    /** Tells the node that is alone that it is not any more, unless it is the same. */
+    private void endBeingAlone(SessionId newcomer) {
+        NodeEnd end;
+        SessionId told;
+        synchronized (this) {
+            told = alone;
+            alone = null;
+            if (told == null || told.equals(newcomer)) {
+                return; // who attaches anew does not rely on it any more
+            }
+            end = ends.get(told);
+        }
+        if (end == null) {
+            return;
+        }
+        try {
+            end.alone(false);
+        } catch (java.io.IOException e) {
+            LOG.warn("volume {}: {} does not answer; it is evicted: {}", volume, told, e.getMessage());
+            evict(told);
+        }
+    }
+
+    /** If one session is left, its node may cache what it likes. */
+    private void perhapsAlone() {
+        company.lock();
+        try {
+            tellIfAlone();
+        } finally {
+            company.unlock();
+        }
+    }
+
+    private void tellIfAlone() {
+        NodeEnd end;
+        synchronized (this) {
+            if (closed || sessions.size() != 1 || alone != null || !awaited.isEmpty()) {
+                return;
+            }
+            SessionId id = sessions.all().iterator().next().id();
+            end = ends.get(id);
+            if (end == null) {
+                return;
+            }
+            alone = id;
+        }
+        try {
+            end.alone(true);
+        } catch (java.io.IOException e) {
+            LOG.debug("volume {}: the one node left was not told", volume, e);
+        }
+    }
+
+    /** After {@link #attach}: the node has taken note and can be told things. */
+    public void settled() {
+        perhapsAlone();
+    }
+
+    /** A sign of life. False if the session is over. */
+    public synchronized boolean renew(SessionId id) {
+        return !closed && sessions.renew(id, System.nanoTime());
+    }
+
+    /**
+     * Carries out a call of a session, once: one that was lost on the way back is answered again.
+     *
+     * @param number of the call in the session
+     * @param answeredBelow all calls with lower numbers have their answers
+     * @return null if the session is over
+     */
+    public @Nullable ByteBuffer call(SessionId id, long number, long answeredBelow, ByteBuffer request) {
+        AnsweredCalls known;
+        synchronized (this) {
+            known = renew(id) ? calls.get(id) : null;
+        }
+        return known == null ? null : known.once(number, answeredBelow, () -> server.serve(request));
+    }
+
+    public void token(SessionId id, TokenMessage.ToOwner message) {
+        synchronized (this) {
+            Session session = sessions.find(id);
+            if (closed || session == null || session.state() != SessionTable.State.ACTIVE) {
+                return;
+            }
+        }
+        tokens.receive(id, message);
+    }
+
+    /** The node is done: it holds nothing and writes nothing any more. */
+    public void end(SessionId id) {
+        synchronized (this) {
+            if (sessions.evict(id) == null) {
+                return;
+            }
+        }
+        forget(id);
+    }
+
+    /** Ends a session that does not end by itself. Returns when what it held is free; false if there is none of that id. */
+    public boolean evict(SessionId id) {
+        Session session;
+        synchronized (this) {
+            session = sessions.evict(id);
+        }
+        if (session == null) {
+            return false;
+        }
+        finishEviction(session);
+        return true;
+    }
+
+    private void expire() {
+        List<Session> expired;
+        synchronized (this) {
+            expired = sessions.expire(System.nanoTime());
+        }
+        for (Session session : expired) {
+            LOG.warn(
+                    "volume {}: node {} was not heard of for {} ms: {} is evicted",
+                    volume,
+                    session.node(),
+                    terms.ownerWaitsMs(),
+                    session.id());
+            evictions.execute(() -> finishEviction(session));
+        }
+    }
+
+    private void finishEviction(Session session) {
+        try {
+            fence.fence(session.id(), session.node());
+            forget(session.id());
+            LOG.info("volume {}: {} of node {} is fenced and forgotten", volume, session.id(), session.node());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void forget(SessionId id) {
+        tokens.endSession(id);
+        try {
+            records.remove(id);
+        } catch (java.io.IOException e) {
+            LOG.warn(
+                    "volume {}: the record of {} stays, and a next owner will wait for it: {}",
+                    volume,
+                    id,
+                    e.getMessage());
+        }
+        isBack(id);
+        synchronized (this) {
+            sessions.evicted(id);
+            ends.remove(id);
+            calls.remove(id);
+            if (id.equals(alone)) {
+                alone = null;
+            }
+        }
+        perhapsAlone();
+    }
+
+    /** False during the grace period. */
+    public synchronized boolean isOpen() {
+        return awaited.isEmpty();
+    }
+
+    public synchronized boolean isClosed() {
+        return closed;
+    }
+
+    /** No call is answered any more. The service is closed by whoever opened it. */
+    @Override
+    public void close() {
+        synchronized (this) {
+            closed = true;
+        }
+        timer.shutdownNow();
+        evictions.shutdownNow();
+    }
+}

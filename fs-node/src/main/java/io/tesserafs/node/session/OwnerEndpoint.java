@@ -1,0 +1,160 @@
+package io.tesserafs.node.session;
+
+import io.tesserafs.coherence.session.SessionCodec;
+import io.tesserafs.coherence.session.SessionCodec.Answer;
+import io.tesserafs.coherence.session.SessionCodec.Header;
+import io.tesserafs.coherence.session.SessionCodec.MalformedException;
+import io.tesserafs.coherence.session.SessionCodec.Status;
+import io.tesserafs.coherence.token.OwnerLink;
+import io.tesserafs.coherence.token.TokenMessage;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.fabric.peer.PeerException;
+import io.tesserafs.fabric.peer.Service;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Where other nodes reach the volumes that this one owns. Thread-safe. */
+public final class OwnerEndpoint implements Service {
+    /** The number on the transport, at the owner. */
+    public static final int SERVICE = 2;
+
+    private static final Logger LOG = LoggerFactory.getLogger(OwnerEndpoint.class);
+    /** A node that does not take a note of it for so long is as good as dead. */
+    private static final long ALONE_TIMEOUT_MS = 5000;
+
+    private final ConcurrentMap<Integer, OwnedVolume> volumes = new ConcurrentHashMap<>();
+
+    public void add(OwnedVolume volume) {
+        volumes.put(volume.volume(), volume);
+    }
+
+    public void remove(OwnedVolume volume) {
+        volumes.remove(volume.volume(), volume);
+    }
+
+    @Override
+    public ByteBuffer call(Connection from, ByteBuffer request) throws Exception {
+        try {
+            Header header = SessionCodec.header(request);
+            OwnedVolume volume = volumes.get(header.volume());
+            if (volume == null) {
+                return SessionCodec.answer(Answer.of(Status.NOT_OWNER));
+            }
+            return call(from, volume, header, request);
+        } catch (MalformedException e) {
+            throw new PeerException(PeerException.Reason.BAD_REQUEST, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private static ByteBuffer call(Connection from, OwnedVolume volume, Header header, ByteBuffer request)
+            throws MalformedException, InterruptedException, IOException {
+        SessionId session = header.session();
+        return switch (header.kind()) {
+            case OPEN -> {
+                int node = SessionCodec.node(request);
+                if (node != from.peer().node()) {
+                    throw new PeerException(
+                            PeerException.Reason.BAD_REQUEST, from.peer() + " opens a session for node " + node);
+                }
+                List<TokenMessage.Held> holds = SessionCodec.holds(request);
+                RemoteEnd end = new RemoteEnd(from, volume.volume(), session);
+                OwnedVolume.Attached attached = volume.attach(session, node, false, holds, end);
+                if (attached == null) {
+                    end.stop();
+                    yield SessionCodec.answer(Answer.of(Status.ENDED));
+                }
+                Thread.startVirtualThread(volume::settled);
+                yield SessionCodec.answer(
+                        new Answer(Status.OK, attached.terms().termMs(), attached.epoch(), attached.sequence()));
+            }
+            case RENEW -> SessionCodec.answer(Answer.of(volume.renew(session) ? Status.OK : Status.ENDED));
+            case CLOSE -> {
+                volume.end(session);
+                yield SessionCodec.answer(Answer.of(Status.OK));
+            }
+            case CALL -> {
+                long number = SessionCodec.number(request);
+                long answeredBelow = SessionCodec.number(request);
+                ByteBuffer rest = request.slice().order(ByteOrder.LITTLE_ENDIAN);
+                ByteBuffer answer = volume.call(session, number, answeredBelow, rest);
+                yield answer == null
+                        ? SessionCodec.answer(Answer.of(Status.ENDED))
+                        : SessionCodec.answer(Answer.of(Status.OK), answer);
+            }
+            default -> throw new MalformedException(header.kind() + " is no call");
+        };
+    }
+
+    @Override
+    public void notified(Connection from, ByteBuffer message) {
+        try {
+            Header header = SessionCodec.header(message);
+            OwnedVolume volume = volumes.get(header.volume());
+            if (volume != null) {
+                volume.token(header.session(), SessionCodec.toOwner(header.kind(), message));
+            }
+        } catch (MalformedException e) {
+            LOG.warn("{} sends nonsense: {}", from.peer(), e.getMessage());
+            from.close();
+        }
+    }
+
+    /**
+     * A node at the other end of a connection. Token messages may come from any thread that must not wait for the network, so they go
+     * through a queue that one virtual thread empties, in order.
+     */
+    private static final class RemoteEnd implements OwnedVolume.NodeEnd {
+        private static final ByteBuffer STOP = ByteBuffer.allocate(0);
+
+        private final Connection connection;
+        private final int volume;
+        private final SessionId session;
+        private final LinkedBlockingQueue<ByteBuffer> queue = new LinkedBlockingQueue<>();
+
+        RemoteEnd(Connection connection, int volume, SessionId session) {
+            this.connection = connection;
+            this.volume = volume;
+            this.session = session;
+            Thread.ofVirtual().name("tessera-tokens-" + connection.peer()).start(this::pump);
+            connection.onClose(this::stop);
+        }
+
+        @Override
+        public OwnerLink.Receiver tokens() {
+            return message -> queue.add(SessionCodec.token(volume, session, message));
+        }
+
+        @Override
+        public void alone(boolean alone) throws IOException {
+            connection.call(NodeEndpoint.SERVICE, SessionCodec.alone(volume, session, alone), ALONE_TIMEOUT_MS);
+        }
+
+        void stop() {
+            queue.add(STOP);
+        }
+
+        private void pump() {
+            try {
+                while (true) {
+                    ByteBuffer next = queue.take();
+                    if (!next.hasRemaining()) {
+                        return;
+                    }
+                    connection.send(NodeEndpoint.SERVICE, next);
+                }
+            } catch (PeerException e) {
+                LOG.debug("{}: {}", connection.peer(), e.getMessage());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+package io.tesserafs.node.session;
+
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fuse.Errno;
+import io.tesserafs.fuse.SetAttr;
+import io.tesserafs.node.namespace.Extent;
+import io.tesserafs.node.namespace.ExtentRef;
+import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.VolumeService;
+import io.tesserafs.node.session.VolumeWire.Op;
+import io.tesserafs.node.session.WireIn.MalformedException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The owner of a volume on another node. Calls wait for it; space is asked for in batches, ahead of need. Thread-safe. */
+final class RemoteVolume implements VolumeService {
+    private static final Logger LOG = LoggerFactory.getLogger(RemoteVolume.class);
+    /** Entries in one answer at most: what one READDIR of the kernel holds. */
+    private static final int READDIR_ENTRIES = 1024;
+    /** Reservations asked for at a time. Small files are written many at a time; whole blocks are 2 MiB each. */
+    private static final int SLICE_BATCH = 32;
+
+    private static final int BLOCK_BATCH = 4;
+
+    /** To the owner and back. */
+    interface Channel {
+        /** @throws IOException the session is over, so nothing can be asked any more */
+        ByteBuffer call(ByteBuffer request) throws IOException;
+    }
+
+    private interface Decoder<T> {
+        T decode(WireIn in) throws MalformedException;
+    }
+
+    private final Channel channel;
+    /** By size. Guarded by itself. */
+    private final Map<Integer, ArrayDeque<ExtentRef>> stock = new HashMap<>();
+
+    RemoteVolume(Channel channel) {
+        this.channel = channel;
+    }
+
+    private <T> T call(WireOut request, Decoder<T> decoder) throws FsException {
+        try {
+            WireIn in = new WireIn(channel.call(request.done()));
+            int errno = in.i32();
+            if (errno != 0) {
+                throw new FsException(
+                        errno, new String(in.bytes(VolumeWire.MAX_MESSAGE_BYTES), StandardCharsets.UTF_8));
+            }
+            T result = decoder.decode(in);
+            in.end();
+            return result;
+        } catch (IOException e) {
+            throw new FsException(Errno.EIO, "the volume's owner cannot be asked: " + e.getMessage());
+        } catch (MalformedException e) {
+            throw new FsException(Errno.EIO, "the volume's owner answered nonsense: " + e.getMessage());
+        }
+    }
+
+    private static Boolean nothing(WireIn in) {
+        return true;
+    }
+
+    @Override
+    public boolean mayWait() {
+        return true;
+    }
+
+    @Override
+    public @Nullable InodeAttr lookup(long parent, byte[] name) throws FsException {
+        InodeAttr[] found = new InodeAttr[1];
+        call(VolumeWire.request(Op.LOOKUP).i64(parent).bytes(name), in -> {
+            if (in.flag()) {
+                found[0] = VolumeWire.attr(in);
+            }
+            return true;
+        });
+        return found[0];
+    }
+
+    @Override
+    public InodeAttr getattr(long ino) throws FsException {
+        return call(VolumeWire.request(Op.GETATTR).i64(ino), VolumeWire::attr);
+    }
+
+    @Override
+    public long parent(long dir) throws FsException {
+        return call(VolumeWire.request(Op.PARENT).i64(dir), WireIn::i64);
+    }
+
+    @Override
+    public byte[] readlink(long ino) throws FsException {
+        return call(VolumeWire.request(Op.READLINK).i64(ino), in -> in.bytes(MAX_SYMLINK_BYTES));
+    }
+
+    private record Entry(byte[] name, long next, InodeAttr attr) {}
+
+    @Override
+    public void readdir(long dir, long cookie, EntrySink sink) throws FsException {
+        long at = cookie;
+        while (true) {
+            List<Entry> entries =
+                    call(VolumeWire.request(Op.READDIR).i64(dir).i64(at).i32(READDIR_ENTRIES), in -> {
+                        int count = in.count(Long.BYTES);
+                        List<Entry> list = new ArrayList<>(count);
+                        for (int i = 0; i < count; i++) {
+                            list.add(new Entry(in.bytes(VolumeWire.MAX_NAME_BYTES), in.i64(), VolumeWire.attr(in)));
+                        }
+                        return list;
+                    });
+            for (Entry entry : entries) {
+                if (!sink.entry(entry.name, entry.next, entry.attr)) {
+                    return;
+                }
+                at = entry.next;
+            }
+            if (entries.isEmpty()) {
+                return;
+            }
+        }
+    }
+
+    @Override
+    public InodeAttr create(
+            long parent, byte[] name, int mode, int rdev, byte @Nullable [] target, Creator creator, long nowNs)
+            throws FsException {
+        return call(
+                VolumeWire.request(Op.CREATE)
+                        .i64(parent)
+                        .bytes(name)
+                        .i32(mode)
+                        .i32(rdev)
+                        .bytesOrNull(target)
+                        .i32(creator.uid())
+                        .i32(creator.gid())
+                        .i64(nowNs),
+                VolumeWire::attr);
+    }
+
+    @Override
+    public InodeAttr createOrphan(long parent, int mode, Creator creator, long nowNs) throws FsException {
+        return call(
+                VolumeWire.request(Op.CREATE_ORPHAN)
+                        .i64(parent)
+                        .i32(mode)
+                        .i32(creator.uid())
+                        .i32(creator.gid())
+                        .i64(nowNs),
+                VolumeWire::attr);
+    }
+
+    @Override
+    public InodeAttr link(long ino, long newParent, byte[] newName, long nowNs) throws FsException {
+        return call(
+                VolumeWire.request(Op.LINK)
+                        .i64(ino)
+                        .i64(newParent)
+                        .bytes(newName)
+                        .i64(nowNs),
+                VolumeWire::attr);
+    }
+
+    @Override
+    public Unlinked unlink(long parent, byte[] name, long nowNs) throws FsException {
+        return known(
+                remove(VolumeWire.request(Op.UNLINK).i64(parent).bytes(name).i64(nowNs)));
+    }
+
+    @Override
+    public Unlinked rmdir(long parent, byte[] name, long nowNs) throws FsException {
+        return known(remove(VolumeWire.request(Op.RMDIR).i64(parent).bytes(name).i64(nowNs)));
+    }
+
+    @Override
+    public @Nullable Unlinked rename(long parent, byte[] name, long newParent, byte[] newName, int flags, long nowNs)
+            throws FsException {
+        return remove(VolumeWire.request(Op.RENAME)
+                .i64(parent)
+                .bytes(name)
+                .i64(newParent)
+                .bytes(newName)
+                .i32(flags)
+                .i64(nowNs));
+    }
+
+    private @Nullable Unlinked remove(WireOut request) throws FsException {
+        Unlinked[] gone = new Unlinked[1];
+        call(request, in -> {
+            Unlinked answer = VolumeWire.unlinked(in);
+            if (answer != null) {
+                gone[0] = answer;
+            }
+            return true;
+        });
+        return gone[0];
+    }
+
+    private static Unlinked known(@Nullable Unlinked gone) throws FsException {
+        if (gone == null) {
+            throw new FsException(Errno.EIO, "the volume's owner did not say what it removed");
+        }
+        return gone;
+    }
+
+    @Override
+    public InodeAttr setattr(long ino, SetAttr change, long nowNs) throws FsException {
+        WireOut request = VolumeWire.request(Op.SETATTR).i64(ino);
+        VolumeWire.setAttr(request, change);
+        return call(request.i64(nowNs), VolumeWire::attr);
+    }
+
+    @Override
+    public InodeAttr truncate(long ino, long size, boolean killSuidGid, long nowNs) throws FsException {
+        return call(
+                VolumeWire.request(Op.TRUNCATE)
+                        .i64(ino)
+                        .i64(size)
+                        .flag(killSuidGid)
+                        .i64(nowNs),
+                VolumeWire::attr);
+    }
+
+    @Override
+    public byte[] getxattr(long ino, byte[] name) throws FsException {
+        return call(VolumeWire.request(Op.GETXATTR).i64(ino).bytes(name), in -> in.bytes(MAX_XATTR_BYTES));
+    }
+
+    @Override
+    public byte[] listxattr(long ino) throws FsException {
+        return call(VolumeWire.request(Op.LISTXATTR).i64(ino), in -> in.bytes(Integer.MAX_VALUE));
+    }
+
+    @Override
+    public void setxattr(long ino, byte[] name, byte[] value, int flags, long nowNs) throws FsException {
+        call(
+                VolumeWire.request(Op.SETXATTR)
+                        .i64(ino)
+                        .bytes(name)
+                        .bytes(value)
+                        .i32(flags)
+                        .i64(nowNs),
+                RemoteVolume::nothing);
+    }
+
+    @Override
+    public void removexattr(long ino, byte[] name, long nowNs) throws FsException {
+        call(VolumeWire.request(Op.REMOVEXATTR).i64(ino).bytes(name).i64(nowNs), RemoteVolume::nothing);
+    }
+
+    @Override
+    public List<Extent> layout(long ino, long fromTile, long toTile) throws FsException {
+        List<Extent> all = new ArrayList<>();
+        boolean[] more = {true};
+        long from = fromTile;
+        while (more[0]) {
+            all.addAll(call(VolumeWire.request(Op.LAYOUT).i64(ino).i64(from).i64(toTile), in -> {
+                more[0] = in.flag();
+                return VolumeWire.extents(in);
+            }));
+            from = all.isEmpty() ? toTile : all.getLast().tile() + 1;
+        }
+        return all;
+    }
+
+    @Override
+    public ExtentRef allocate(int bytes, BrickId preferred) throws FsException {
+        int size = Math.max(ExtentRef.MIN_SLICE_BYTES, Integer.highestOneBit(2 * bytes - 1));
+        synchronized (stock) {
+            ArrayDeque<ExtentRef> known = stock.get(size);
+            if (known != null && !known.isEmpty()) {
+                return known.pop();
+            }
+        }
+        int batch = size == io.tesserafs.fabric.brick.BlockId.BLOCK_BYTES ? BLOCK_BATCH : SLICE_BATCH;
+        List<ExtentRef> fresh = call(
+                VolumeWire.request(Op.ALLOCATE).i32(size).i32(preferred.value()).i32(batch), in -> {
+                    int count = in.count(Integer.BYTES);
+                    List<ExtentRef> list = new ArrayList<>(count);
+                    for (int i = 0; i < count; i++) {
+                        list.add(VolumeWire.ref(in));
+                    }
+                    return list;
+                });
+        if (fresh.isEmpty()) {
+            throw new FsException(Errno.ENOSPC, "no space left on the volume's bricks");
+        }
+        synchronized (stock) {
+            stock.computeIfAbsent(size, s -> new ArrayDeque<>()).addAll(fresh.subList(1, fresh.size()));
+        }
+        return fresh.getFirst();
+    }
+
+    /** Reservations of a session that ended are gone with it. */
+    void forgetStock() {
+        synchronized (stock) {
+            stock.clear();
+        }
+    }
+
+    void giveStockBack() {
+        List<ExtentRef> unused = new ArrayList<>();
+        synchronized (stock) {
+            stock.values().forEach(unused::addAll);
+            stock.clear();
+        }
+        unused.forEach(this::release);
+    }
+
+    @Override
+    public void release(ExtentRef unused) {
+        WireOut request = VolumeWire.request(Op.RELEASE);
+        VolumeWire.ref(request, unused);
+        quietly(request, "release");
+    }
+
+    @Override
+    public InodeAttr commit(long ino, DataCommit commit) throws FsException {
+        WireOut request = VolumeWire.request(Op.COMMIT).i64(ino);
+        VolumeWire.commit(request, commit);
+        return call(request, VolumeWire::attr);
+    }
+
+    @Override
+    public void unreferenced(long ino) {
+        quietly(VolumeWire.request(Op.UNREFERENCED).i64(ino), "unreferenced");
+    }
+
+    /** What fails with the session's end, at which the owner does the same by itself. */
+    private void quietly(WireOut request, String what) {
+        try {
+            call(request, RemoteVolume::nothing);
+        } catch (FsException e) {
+            LOG.debug("{}: {}", what, e.getMessage());
+        }
+    }
+
+    @Override
+    public void sync() throws FsException {
+        call(VolumeWire.request(Op.SYNC), RemoteVolume::nothing);
+    }
+
+    @Override
+    public Statistics statistics() {
+        try {
+            return call(
+                    VolumeWire.request(Op.STATISTICS),
+                    in -> new Statistics(in.i64(), in.i64(), in.i64(), in.i32(), in.i64(), in.i64()));
+        } catch (FsException e) {
+            LOG.warn("the volume's statistics cannot be had: {}", e.getMessage());
+            return new Statistics(0, 0, 0, io.tesserafs.fabric.brick.BlockId.BLOCK_BYTES, 0, 0);
+        }
+    }
+}

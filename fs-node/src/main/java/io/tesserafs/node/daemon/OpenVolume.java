@@ -95,7 +95,8 @@ final class OpenVolume implements AutoCloseable {
         }
 
         synchronized TesseraFileSystem open(DataOptions options) {
-            TesseraFileSystem opened = new TesseraFileSystem(session.service(), tokens, bricks, options);
+            TesseraFileSystem opened =
+                    new TesseraFileSystem(session.service(), tokens, session.locks(), bricks, options);
             files = opened;
             opened.alone(isAlone);
             return opened;

@@ -1,5 +1,6 @@
 package io.tesserafs.node.session;
 
+import io.tesserafs.coherence.lock.LockService;
 import io.tesserafs.coherence.session.Lease;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.TokenCache;
@@ -68,6 +69,7 @@ public final class NodeSession implements AutoCloseable {
     private final Node callbacks;
     private final SecureRandom random = new SecureRandom();
     private final RemoteVolume remote = new RemoteVolume(this::call);
+    private final SessionLocks locks = new SessionLocks(this, remote);
     private final Thread keeper;
 
     /** Guarded by this, as is the rest that is not volatile. */
@@ -99,6 +101,15 @@ public final class NodeSession implements AutoCloseable {
     /** The volume's owner, through this session. */
     public VolumeService service() {
         return new SessionVolume(this, remote);
+    }
+
+    /** The volume's file locks, through this session. */
+    public LockService locks() {
+        return locks;
+    }
+
+    void warn(String what) {
+        LOG.warn("volume {}: {}", volume, what);
     }
 
     public SessionId id() {
@@ -292,6 +303,9 @@ public final class NodeSession implements AutoCloseable {
                 become(State.ATTACHED);
             }
             done = true;
+            if (!fresh) {
+                locks.restore(made);
+            }
             LOG.info("volume {}: session {} with {}", volume, session, made);
             return made;
         } finally {
@@ -350,6 +364,7 @@ public final class NodeSession implements AutoCloseable {
         LOG.warn("volume {}: session {} is over: {}", volume, old, why);
         tokens.endSession();
         remote.forgetStock();
+        locks.forget(old);
         callbacks.sessionLost();
     }
 
@@ -372,6 +387,7 @@ public final class NodeSession implements AutoCloseable {
             notifyAll();
         }
         keeper.interrupt();
+        locks.close();
         if (current != null) {
             current.end();
             current.close();

@@ -1,5 +1,6 @@
 package io.tesserafs.node.session;
 
+import io.tesserafs.coherence.lock.LocalLocks;
 import io.tesserafs.coherence.session.SessionTable;
 import io.tesserafs.coherence.session.SessionTable.Session;
 import io.tesserafs.coherence.session.SessionTerms;
@@ -74,6 +75,7 @@ public final class OwnedVolume implements AutoCloseable {
     private final Fence fence;
     private final Records records;
     private final LocalOwner tokens;
+    private final LocalLocks locks = new LocalLocks();
     private final ScheduledExecutorService timer;
     private final ExecutorService evictions = Executors.newCachedThreadPool(
             Thread.ofPlatform().daemon().name("tessera-evict-", 0).factory());
@@ -85,6 +87,7 @@ public final class OwnedVolume implements AutoCloseable {
     private final SessionTable sessions;
 
     private final Map<SessionId, AnsweredCalls> calls = new HashMap<>();
+    private final Map<SessionId, LockServer> lockServers = new HashMap<>();
 
     private final Map<SessionId, NodeEnd> ends = new HashMap<>();
     /** Sessions of the last owner that are not back yet. */
@@ -203,6 +206,9 @@ public final class OwnedVolume implements AutoCloseable {
         }
         LOG.info("volume {}: the grace period is over", volume);
         tokens.endGrace();
+        synchronized (this) {
+            notifyAll();
+        }
     }
 
     /** Tells the node that is alone that it is not any more, unless it is the same. */
@@ -280,7 +286,22 @@ public final class OwnedVolume implements AutoCloseable {
         synchronized (this) {
             known = renew(id) ? calls.get(id) : null;
         }
-        return known == null ? null : known.once(number, answeredBelow, () -> server.serve(request));
+        return known == null ? null : known.once(number, answeredBelow, () -> server.serve(request, lockServer(id)));
+    }
+
+    private synchronized LockServer lockServer(SessionId id) {
+        return lockServers.computeIfAbsent(id, session -> new LockServer(this, session));
+    }
+
+    public LocalLocks locks() {
+        return locks;
+    }
+
+    /** Returns when the grace period is over: until then a lock may be somebody's who has not said so yet. */
+    synchronized void awaitOpen() throws InterruptedException {
+        while (!awaited.isEmpty() && !closed) {
+            wait();
+        }
     }
 
     public void token(SessionId id, TokenMessage.ToOwner message) {
@@ -344,6 +365,7 @@ public final class OwnedVolume implements AutoCloseable {
 
     private void forget(SessionId id) {
         tokens.endSession(id);
+        locks.endSession(id).join();
         try {
             records.remove(id);
         } catch (java.io.IOException e) {
@@ -358,6 +380,7 @@ public final class OwnedVolume implements AutoCloseable {
             sessions.evicted(id);
             ends.remove(id);
             calls.remove(id);
+            lockServers.remove(id);
             if (id.equals(alone)) {
                 alone = null;
             }
@@ -379,6 +402,7 @@ public final class OwnedVolume implements AutoCloseable {
     public void close() {
         synchronized (this) {
             closed = true;
+            notifyAll();
         }
         timer.shutdownNow();
         evictions.shutdownNow();

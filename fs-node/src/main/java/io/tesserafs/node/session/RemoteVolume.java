@@ -38,7 +38,7 @@ final class RemoteVolume implements VolumeService {
         ByteBuffer call(ByteBuffer request) throws IOException;
     }
 
-    private interface Decoder<T> {
+    interface Decoder<T> {
         T decode(WireIn in) throws MalformedException;
     }
 
@@ -50,7 +50,7 @@ final class RemoteVolume implements VolumeService {
         this.channel = channel;
     }
 
-    private <T> T call(WireOut request, Decoder<T> decoder) throws FsException {
+    <T> T call(WireOut request, Decoder<T> decoder) throws FsException {
         try {
             WireIn in = new WireIn(channel.call(request.done()));
             int errno = in.i32();
@@ -337,7 +337,7 @@ final class RemoteVolume implements VolumeService {
     }
 
     /** What fails with the session's end, at which the owner does the same by itself. */
-    private void quietly(WireOut request, String what) {
+    void quietly(WireOut request, String what) {
         try {
             call(request, RemoteVolume::nothing);
         } catch (FsException e) {

@@ -27,16 +27,21 @@ final class VolumeServer {
     }
 
     /** Never fails: what goes wrong is in the answer. */
-    ByteBuffer serve(ByteBuffer request) {
+    ByteBuffer serve(ByteBuffer request, LockServer locks) {
         try {
             WireIn in = new WireIn(request);
             WireOut out = new WireOut().i32(0);
             VolumeWire.Op op = VolumeWire.op(in);
-            run(op, in, out);
+            if (!locks.run(op, in, out)) {
+                run(op, in, out);
+            }
             in.end();
             return out.done();
         } catch (FsException e) {
             return failed(e.errno(), String.valueOf(e.getMessage()));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return failed(Errno.EIO, "the owner stops");
         } catch (MalformedException | IllegalArgumentException e) {
             return failed(Errno.EINVAL, "malformed request: " + e.getMessage());
         }

@@ -50,7 +50,14 @@ final class VolumeWire {
         COMMIT,
         UNREFERENCED,
         SYNC,
-        STATISTICS
+        STATISTICS,
+        LOCK_GET,
+        LOCK_SET,
+        LOCK_AWAIT,
+        LOCK_CANCEL,
+        LOCK_UNLOCK,
+        LOCK_RELEASE,
+        LOCK_RESTORE
     }
 
     private static final List<Op> OPS = List.of(Op.values());

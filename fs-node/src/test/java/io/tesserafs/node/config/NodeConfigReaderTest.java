@@ -92,7 +92,13 @@ class NodeConfigReaderTest {
         Path odd = dir.resolve("o\"d: {d} \\#1\té");
         Files.createDirectory(odd);
         Path file = odd.resolve("node.yaml");
-        NodeConfigWriter.write(file, 7, odd, new PoolConfig(odd.resolve("p"), new Size(1L << 30)), odd.resolve("mnt"));
+        NodeConfigWriter.write(
+                file,
+                7,
+                odd,
+                new PoolConfig(odd.resolve("p"), new Size(1L << 30)),
+                odd.resolve("mnt"),
+                new NodeConfigWriter.Local(0, true, Path.of("/tmp/secret")));
         NodeConfig config = NodeConfigReader.read(file);
         assertThat(config.nodeId()).isEqualTo(7);
         assertThat(config.stateDir()).isEqualTo(odd);

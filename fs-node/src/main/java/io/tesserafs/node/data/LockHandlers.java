@@ -12,9 +12,7 @@ import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileLock;
 import io.tesserafs.fuse.Request;
 import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -34,15 +32,8 @@ final class LockHandlers {
     /** Requests of this node that may wait at a time: well below what may be detached, so that there is always room to unlock. */
     private static final int MAX_WAITING = 2048;
 
-    /** An owner that may hold POSIX locks of a file. */
-    private record FileOwner(long ino, long owner) {}
-
     private final LockService service;
-    /** Owners that may hold POSIX locks, and the handles through which they took them. */
-    private final ConcurrentHashMap<FileOwner, Set<Long>> posixOwners = new ConcurrentHashMap<>();
-    /** The same the other way round; may name owners that were flushed since. */
-    private final ConcurrentHashMap<Long, Set<FileOwner>> byHandle = new ConcurrentHashMap<>();
-
+    private final PosixOwners posixOwners = new PosixOwners();
     private final AtomicLong lastRequest = new AtomicLong();
     private final AtomicInteger waiting = new AtomicInteger();
 
@@ -81,7 +72,7 @@ final class LockHandlers {
             return;
         }
         if (!lock.flock()) {
-            remember(new FileOwner(ino, lock.owner()), handle);
+            posixOwners.locking(ino, lock.owner(), handle);
         }
         LockRequest request = request(ino, lock);
         if (!wait) {
@@ -119,8 +110,7 @@ final class LockHandlers {
 
     /** First what the owner's locks demand, then {@code next}, which answers the request. */
     void flush(NodeVolume volume, Request rq, long ino, long owner, NodeVolume.Work next) {
-        FileOwner key = new FileOwner(ino, owner);
-        if (posixOwners.isEmpty() || posixOwners.remove(key) == null) {
+        if (!posixOwners.flushed(ino, owner)) {
             volume.serveHere(rq, next);
             return;
         }
@@ -140,14 +130,8 @@ final class LockHandlers {
         if (flockOwner != null) {
             var _ = release(ino, LockKind.FLOCK, flockOwner);
         }
-        Set<FileOwner> owners = byHandle.isEmpty() ? null : byHandle.remove(handle);
-        if (owners != null) {
-            for (FileOwner key : owners) {
-                Set<Long> handles = posixOwners.get(key);
-                if (handles != null && handles.contains(handle) && posixOwners.remove(key, handles)) {
-                    var _ = release(key.ino(), LockKind.POSIX, key.owner());
-                }
-            }
+        for (PosixOwners.FileOwner ended : posixOwners.released(handle)) {
+            var _ = release(ended.ino(), LockKind.POSIX, ended.owner());
         }
     }
 
@@ -155,15 +139,6 @@ final class LockHandlers {
         return service.releaseOwner(ino, kind, owner).exceptionally(failure -> {
             LOG.error("locks on inode {} were not released", ino, failure);
             return LockResult.LOST;
-        });
-    }
-
-    private void remember(FileOwner key, long handle) {
-        byHandle.computeIfAbsent(handle, _ -> ConcurrentHashMap.newKeySet()).add(key);
-        posixOwners.compute(key, (same, known) -> {
-            Set<Long> handles = known == null ? ConcurrentHashMap.newKeySet() : known;
-            handles.add(handle);
-            return handles;
         });
     }
 

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
@@ -21,36 +22,49 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * A cluster for one test class. Before the first test its nodes start; when a test fails, their logs and stacks are kept; after the
  * last, everything is stopped, and mounts or processes that are left fail the class.
  *
- * <p>There is one node now. Nodes of a larger cluster will get a network namespace each, which is why programs are started by {@link Command} and
- * daemons by {@link TestNode} and nowhere else.
+ * <p>The nodes of this class share the machine's network; {@code NetNodes} gives each a network of its own.
  */
 final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
+    private static final int NODES = Integer.getInteger("tessera.nodes", 1);
+
     private final String name;
     private final String poolSize;
     private final boolean startNodes;
+    private final int nodeCount;
     private Path directory = Path.of("/nonexistent");
     private Path scratch = directory;
-    private Optional<TestNode> node = Optional.empty();
+    private List<TestNode> nodes = List.of();
     private Optional<Command> commands = Optional.empty();
 
-    private TestCluster(String name, String poolSize, boolean startNodes) {
+    private TestCluster(String name, String poolSize, boolean startNodes, int nodeCount) {
         this.name = name;
         this.poolSize = poolSize;
         this.startNodes = startNodes;
+        this.nodeCount = nodeCount;
     }
 
     /** One node, running when the first test starts. */
     static TestCluster oneNode(String name, String poolSize) {
-        return new TestCluster(name, poolSize, true);
+        return new TestCluster(name, poolSize, true, 1);
+    }
+
+    /** As many nodes as {@code -Dtessera.nodes} says, running when the first test starts. */
+    static TestCluster ofNodes(String name, String poolSize) {
+        return new TestCluster(name, poolSize, true, NODES);
     }
 
     /** One node, which the test starts. */
     static TestCluster stopped(String name, String poolSize) {
-        return new TestCluster(name, poolSize, false);
+        return new TestCluster(name, poolSize, false, 1);
     }
 
+    /** The first node. */
     TestNode node() {
-        return node.orElseThrow();
+        return nodes.getFirst();
+    }
+
+    List<TestNode> nodes() {
+        return nodes;
     }
 
     /** What holds the nodes' state directories. */
@@ -76,6 +90,14 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         }
     }
 
+    /** A new directory, as {@code count} processes on different nodes see it; they share nodes where there are fewer of these. */
+    List<Path> workDirectories(String prefix, int count) {
+        Path made = workDirectory(prefix).getFileName();
+        return IntStream.range(0, count)
+                .mapToObj(i -> nodes.get(i % nodes.size()).mount().resolve(made))
+                .toList();
+    }
+
     /** Runs a program in {@code where}; it must succeed. */
     Command.Result run(Duration limit, Path where, String... command) {
         return commands().run(limit, where, command).expectSuccess();
@@ -92,7 +114,9 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         scratch = TestDirectories.onDisk(name);
         Command runner = new Command(scratch, this::unhang);
         commands = Optional.of(runner);
-        node = Optional.of(new TestNode(1, directory, poolSize, runner));
+        nodes = IntStream.rangeClosed(1, nodeCount)
+                .mapToObj(i -> new TestNode(i, directory, poolSize, nodeCount, runner))
+                .toList();
         if (startNodes) {
             node().start();
         }
@@ -108,7 +132,11 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
     }
 
     private void keepLogs(String test) throws IOException, InterruptedException {
-        node().collectLogs(Path.of("target", "failed-nodes", test));
+        for (TestNode node : nodes) {
+            Path logs = Path.of("target", "failed-nodes", test);
+            node.collectLogs(
+                    nodeCount == 1 ? logs : logs.resolve(node.directory().getFileName()));
+        }
     }
 
     /** A program did not end: keep what the daemon was doing, then free everything that waits for it. */

@@ -24,12 +24,14 @@ final class TestNode {
     private final int number;
     private final Path clusterDirectory;
     private final String poolSize;
+    private final int nodeCount;
     private final Command commands;
 
-    TestNode(int number, Path clusterDirectory, String poolSize, Command commands) {
+    TestNode(int number, Path clusterDirectory, String poolSize, int nodeCount, Command commands) {
         this.number = number;
         this.clusterDirectory = clusterDirectory;
         this.poolSize = poolSize;
+        this.nodeCount = nodeCount;
         this.commands = commands;
     }
 
@@ -45,16 +47,24 @@ final class TestNode {
         return directory().resolve("pool");
     }
 
-    /** Starts it or heals it; back when it is usable. */
+    /** Starts or heals it, and the other nodes of its cluster; back when all are usable. */
     void start() {
         tryStart().expectSuccess();
     }
 
     Command.Result tryStart() {
-        return tessera(START_LIMIT, "up", "--state", clusterDirectory.toString(), "--pool-size", poolSize);
+        return tessera(
+                START_LIMIT,
+                "up",
+                "--state",
+                clusterDirectory.toString(),
+                "--pool-size",
+                poolSize,
+                "--nodes",
+                Integer.toString(nodeCount));
     }
 
-    /** The orderly end. */
+    /** The orderly end of the cluster. */
     void stop() {
         tessera(END_LIMIT.multipliedBy(2), "down", "--state", clusterDirectory.toString())
                 .expectSuccess();

@@ -3,12 +3,13 @@ package io.tesserafs.coherence.lock;
 import io.tesserafs.coherence.lock.LockService.Waiting;
 import io.tesserafs.fabric.brick.SessionId;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
@@ -25,16 +26,40 @@ import org.slf4j.LoggerFactory;
 public final class LocalLocks {
     private static final Logger LOG = LoggerFactory.getLogger(LocalLocks.class);
 
+    /** Ends of sessions are rare; who comes back after so many others have ended is long known to be gone. */
+    private static final int MAX_ENDED = 1 << 16;
+    /** Cancellations that overtook their requests: at most what is under way between a node and the owner. */
+    private static final int MAX_EARLY = 1 << 12;
+
     private record WaiterId(SessionId session, long requestId) {}
+
+    /** Forgets the oldest when there are too many. */
+    private static final class Recent<T> extends LinkedHashMap<T, Boolean> {
+        private static final long serialVersionUID = 1L;
+        private final int most;
+
+        Recent(int most) {
+            this.most = most;
+        }
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<T, Boolean> eldest) {
+            return size() > most;
+        }
+    }
 
     private final Queue<Runnable> inbox = new ConcurrentLinkedQueue<>();
     private final AtomicInteger pending = new AtomicInteger();
 
-    private final Set<SessionId> sessions = ConcurrentHashMap.newKeySet();
+    /** Guarded by itself, as is {@link #ended}. */
+    private final Set<SessionId> sessions = new HashSet<>();
+
+    private final Recent<SessionId> ended = new Recent<>(MAX_ENDED);
 
     // Touched by whoever works through the queue.
     private final LockTable table;
     private final Map<WaiterId, CompletableFuture<LockResult>> waiting = new HashMap<>();
+    private final Recent<WaiterId> cancelledEarly = new Recent<>(MAX_EARLY);
 
     public LocalLocks() {
         this(LockLimits.DEFAULT);
@@ -44,16 +69,29 @@ public final class LocalLocks {
         this.table = new LockTable(limits, this::finished);
     }
 
-    /** The table as this session sees it. A session is not used again after it ended. */
+    /** The table as this session sees it. One that has ended stays so: all it asks ends with LOST. */
     public LockService service(SessionId session) {
-        sessions.add(session);
+        synchronized (sessions) {
+            if (!ended.containsKey(session)) {
+                sessions.add(session);
+            }
+        }
         return new Service(session);
+    }
+
+    private boolean isLive(SessionId session) {
+        synchronized (sessions) {
+            return sessions.contains(session);
+        }
     }
 
     /** What the session held is free from now on; what waits, and whatever it asks later, ends with LOST. */
     public CompletableFuture<LockResult> endSession(SessionId session) {
         return submit(() -> {
-            sessions.remove(session);
+            synchronized (sessions) {
+                sessions.remove(session);
+                ended.put(session, true);
+            }
             table.endSession(session);
             for (WaiterId id : List.copyOf(waiting.keySet())) {
                 if (id.session().equals(session)) {
@@ -66,7 +104,7 @@ public final class LocalLocks {
 
     /** See {@link LockTable#restore}. */
     public CompletableFuture<LockResult> restore(HeldLock lock) {
-        return submit(() -> sessions.contains(lock.owner().session()) ? table.restore(lock) : LockResult.LOST);
+        return submit(() -> isLive(lock.owner().session()) ? table.restore(lock) : LockResult.LOST);
     }
 
     /** What a session holds. */
@@ -125,7 +163,7 @@ public final class LocalLocks {
         public CompletableFuture<LockResult> setlk(long requestId, LockRequest request, Waiting mode) {
             checkOwner(request);
             if (mode == Waiting.NO) {
-                return submit(() -> sessions.contains(session) ? table.set(request) : LockResult.LOST);
+                return submit(() -> isLive(session) ? table.set(request) : LockResult.LOST);
             }
             CompletableFuture<LockResult> end = new CompletableFuture<>();
             return submit(() -> setw(requestId, request, mode, end))
@@ -134,7 +172,7 @@ public final class LocalLocks {
         }
 
         private LockResult setw(long requestId, LockRequest request, Waiting mode, CompletableFuture<LockResult> end) {
-            if (!sessions.contains(session)) {
+            if (!isLive(session)) {
                 return LockResult.LOST;
             }
             WaiterId id = new WaiterId(session, requestId);
@@ -148,6 +186,9 @@ public final class LocalLocks {
             } finally {
                 if (result != LockResult.QUEUED) {
                     waiting.remove(id);
+                }
+                if (cancelledEarly.remove(id) != null && result == LockResult.QUEUED) {
+                    table.cancel(session, requestId);
                 }
             }
             return result;
@@ -172,7 +213,12 @@ public final class LocalLocks {
         @Override
         public void cancel(long requestId) {
             submit(() -> {
-                        table.cancel(session, requestId);
+                        WaiterId id = new WaiterId(session, requestId);
+                        if (waiting.containsKey(id)) {
+                            table.cancel(session, requestId);
+                        } else {
+                            cancelledEarly.put(id, true); // or it has ended already, and the note is of no use
+                        }
                         return LockResult.GRANTED;
                     })
                     .exceptionally(failure -> {

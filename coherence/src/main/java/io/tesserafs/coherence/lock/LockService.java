@@ -39,6 +39,6 @@ public interface LockService {
     /** Drops all that the owner holds of the file. Ends with GRANTED or LOST. */
     CompletableFuture<LockResult> releaseOwner(long inode, LockKind kind, long kernelOwner);
 
-    /** A request that waits ends with INTERRUPTED; one that has ended is left as it ended. */
+    /** A request that waits ends with INTERRUPTED, also if it comes only after this; one that has ended is left as it ended. */
     void cancel(long requestId);
 }

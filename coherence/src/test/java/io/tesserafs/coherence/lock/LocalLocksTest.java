@@ -59,6 +59,28 @@ class LocalLocksTest {
     }
 
     @Test
+    void shouldNotReviveASessionThatEnded() {
+        locks.endSession(NODE).join();
+        LockService again = locks.service(NODE);
+        assertThat(again.setlk(1, request(again, 7, LockMode.WRITE), Waiting.NO))
+                .isCompletedWithValue(LockResult.LOST);
+        assertThat(locks.held(1L).join()).isEmpty();
+    }
+
+    @Test
+    void shouldCancelARequestThatItsCancellationOvertook() {
+        otherNode.setlk(1, request(otherNode, 7, LockMode.WRITE), Waiting.NO).join();
+        node.cancel(5);
+        node.cancel(6);
+        assertThat(node.setlk(5, request(node, 8, LockMode.WRITE), Waiting.YES))
+                .isCompletedWithValue(LockResult.INTERRUPTED);
+        otherNode.releaseOwner(1, LockKind.POSIX, 7).join();
+        // It need not wait, so it has what it wants.
+        assertThat(node.setlk(6, request(node, 8, LockMode.WRITE), Waiting.YES))
+                .isCompletedWithValue(LockResult.GRANTED);
+    }
+
+    @Test
     void shouldRefuseOwnersOfOtherSessions() {
         assertThatThrownBy(() -> node.setlk(1, request(otherNode, 7, LockMode.READ), Waiting.NO))
                 .isInstanceOf(IllegalArgumentException.class);

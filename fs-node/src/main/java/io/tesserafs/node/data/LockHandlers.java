@@ -29,8 +29,11 @@ import org.slf4j.LoggerFactory;
 final class LockHandlers {
     private static final Logger LOG = LoggerFactory.getLogger(LockHandlers.class);
 
-    /** Requests of this node that may wait at a time: well below what may be detached, so that there is always room to unlock. */
-    private static final int MAX_WAITING = 2048;
+    /**
+     * Requests of this node that may wait at a time; a further one is answered ENOLCK if it would have to. Each takes one of the 256 calls that may be
+     * under way to an owner on another node, whose lease is renewed by such calls as well.
+     */
+    private static final int MAX_WAITING = 128;
 
     private final LockService service;
     private final PosixOwners posixOwners = new PosixOwners();

@@ -1,6 +1,8 @@
 /*
  * File locks between processes: locks DIR OTHER [CASE]. OTHER is the same directory, or the same directory as another node sees it. Each case runs
  * processes that do what this one tells them; half of them work in DIR and half in OTHER. Passes on local filesystems of Linux too.
+ *
+ * locks hold FILE READY takes a lock of each kind on FILE, makes the file READY and stays; locks take FILE waits for the same locks, and ends.
  */
 #include "check.h"
 #include <poll.h>
@@ -499,15 +501,36 @@ static const struct {
 	{"flock_counting", flock_counting},
 };
 
+/* POSIX and open file description locks conflict, so each has a byte of its own. */
+static void take(const char *file)
+{
+	int fd = MUST(open(file, O_RDWR));
+	struct flock posix = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+	struct flock description = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
+	MUST(fcntl(fd, F_SETLKW, &posix));
+	MUST(fcntl(fd, F_OFD_SETLKW, &description));
+	MUST(flock(fd, LOCK_EX));
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 4 && !strcmp(argv[1], "hold")) {
+		take(argv[2]);
+		touch(argv[3], "");
+		pause();
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "take")) {
+		take(argv[2]);
+		return 0;
+	}
 	if (argc == 2 && !strcmp(argv[1], "--list")) {
 		for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 			puts(cases[i].name);
 		return 0;
 	}
 	if (argc < 3) {
-		fprintf(stderr, "usage: locks DIR OTHER [CASE] | locks --list\n");
+		fprintf(stderr, "usage: locks DIR OTHER [CASE] | hold FILE READY | take FILE | --list\n");
 		return 2;
 	}
 	directories[0] = argv[1];

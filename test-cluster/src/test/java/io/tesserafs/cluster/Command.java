@@ -62,6 +62,10 @@ final class Command {
             return process.isAlive();
         }
 
+        long pid() {
+            return process.pid();
+        }
+
         /** Kills it. */
         void end() {
             process.destroyForcibly();

@@ -22,7 +22,8 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * A cluster for one test class. Before the first test its nodes start; when a test fails, their logs and stacks are kept; after the
  * last, everything is stopped, and mounts or processes that are left fail the class.
  *
- * <p>The nodes of this class share the machine's network; {@code NetNodes} gives each a network of its own.
+ * <p>The nodes share the machine's network, unless they are to be {@link #apart}: then each has a network of its own, in which there can
+ * be faults.
  */
 final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
     private static final int NODES = Integer.getInteger("tessera.nodes", 1);
@@ -31,31 +32,39 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
     private final String poolSize;
     private final boolean startNodes;
     private final int nodeCount;
+    private final boolean apart;
     private Path directory = Path.of("/nonexistent");
     private Path scratch = directory;
-    private List<TestNode> nodes = List.of();
+    private List<? extends TestNode> nodes = List.of();
+    private Optional<NetNodes> network = Optional.empty();
     private Optional<Command> commands = Optional.empty();
 
-    private TestCluster(String name, String poolSize, boolean startNodes, int nodeCount) {
+    private TestCluster(String name, String poolSize, boolean startNodes, int nodeCount, boolean apart) {
         this.name = name;
         this.poolSize = poolSize;
         this.startNodes = startNodes;
         this.nodeCount = nodeCount;
+        this.apart = apart;
     }
 
     /** One node, running when the first test starts. */
     static TestCluster oneNode(String name, String poolSize) {
-        return new TestCluster(name, poolSize, true, 1);
+        return new TestCluster(name, poolSize, true, 1, false);
     }
 
-    /** As many nodes as {@code -Dtessera.nodes} says, running when the first test starts. */
+    /** As many nodes as {@code -Dtessera.nodes} says, apart with {@code -Dtessera.apart=true}; running when the first test starts. */
     static TestCluster ofNodes(String name, String poolSize) {
-        return new TestCluster(name, poolSize, true, NODES);
+        return new TestCluster(name, poolSize, true, NODES, Boolean.getBoolean("tessera.apart"));
+    }
+
+    /** Nodes with a network each, running when the first test starts. */
+    static TestCluster apart(String name, String poolSize, int nodes) {
+        return new TestCluster(name, poolSize, true, nodes, true);
     }
 
     /** One node, which the test starts. */
     static TestCluster stopped(String name, String poolSize) {
-        return new TestCluster(name, poolSize, false, 1);
+        return new TestCluster(name, poolSize, false, 1, false);
     }
 
     /** The first node. */
@@ -63,8 +72,13 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         return nodes.getFirst();
     }
 
-    List<TestNode> nodes() {
+    List<? extends TestNode> nodes() {
         return nodes;
+    }
+
+    /** The nodes of a cluster that is {@link #apart}, and its faults. */
+    NetNodes network() {
+        return network.orElseThrow();
     }
 
     /** What holds the nodes' state directories. */
@@ -110,10 +124,18 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
 
     @Override
     public void beforeAll(ExtensionContext context) {
-        directory = TestDirectories.inMemory(name);
+        directory = TestDirectories.inMemory(apart ? NetNodes.directoryName(name) : name);
         scratch = TestDirectories.onDisk(name);
         Command runner = new Command(scratch, this::unhang);
         commands = Optional.of(runner);
+        if (apart) {
+            NetNodes.sweep(directory.toAbsolutePath().getParent(), runner);
+            NetNodes made = new NetNodes(nodeCount, directory, poolSize, runner);
+            network = Optional.of(made);
+            nodes = made.nodes();
+            made.start();
+            return;
+        }
         nodes = IntStream.rangeClosed(1, nodeCount)
                 .mapToObj(i -> new TestNode(i, directory, poolSize, nodeCount, runner))
                 .toList();
@@ -154,10 +176,12 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
     @Override
     public void afterAll(ExtensionContext context) throws IOException {
         try {
-            if (node().runs() || !Mounts.below(directory).isEmpty()) {
+            network.ifPresent(NetNodes::stop);
+            if (!apart && (node().runs() || !Mounts.below(directory).isEmpty())) {
                 node().stop();
             }
             assertThat(Mounts.below(directory)).as("mounts left behind").isEmpty();
+            network.ifPresent(NetNodes::stopZooKeeper);
             assertThat(processesNaming(directory)).as("processes left behind").isEmpty();
         } finally {
             cleanUp();
@@ -165,6 +189,7 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
     }
 
     private void cleanUp() throws IOException {
+        network.ifPresent(NetNodes::close);
         for (long pid : processesNaming(directory)) {
             ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
         }

@@ -15,7 +15,7 @@ import java.util.stream.Stream;
  * One daemon of a test cluster, a real process, driven as a user drives it: by {@code ./tessera}. Its state directory is that of a
  * node made by {@code tessera up}.
  */
-final class TestNode {
+class TestNode {
     static final Duration START_LIMIT = Duration.ofSeconds(90);
 
     private static final Duration END_LIMIT = Duration.ofSeconds(30);
@@ -33,6 +33,10 @@ final class TestNode {
         this.poolSize = poolSize;
         this.nodeCount = nodeCount;
         this.commands = commands;
+    }
+
+    int number() {
+        return number;
     }
 
     Path directory() {
@@ -115,7 +119,9 @@ final class TestNode {
 
     /** Online when it runs, else offline; fails if anything is wrong. */
     void expectCleanFsck() {
-        Command.Result result = runs() ? cli("fsck") : cli("fsck", "--offline");
+        Command.Result result = runs()
+                ? cli("fsck", "--node", Integer.toString(number))
+                : cli("fsck", "--node", Integer.toString(number), "--offline");
         assertThat(result.status()).as(() -> "fsck:\n" + result.output()).isZero();
     }
 

@@ -6,10 +6,14 @@ package io.tesserafs.coherence.session;
  * that is scheduled late.
  */
 public record SessionTerms(int termMs, int marginMs) {
-    public static final SessionTerms DEFAULT = new SessionTerms(3000, 400);
+    /**
+     * A node outlives the death of an owner if the next one answers within the term; the others wait for a dead node for the term and a margin, and for its
+     * fencing: below 10 s altogether.
+     */
+    public static final SessionTerms DEFAULT = new SessionTerms(7000, 500);
 
     /** Renewals that may be lost in a row. */
-    private static final int RENEWALS_PER_TERM = 5;
+    private static final int RENEWALS_PER_TERM = 10;
 
     public SessionTerms {
         if (marginMs < 1 || termMs <= 2 * marginMs) {

@@ -43,6 +43,9 @@ final class NodeFabric implements AutoCloseable {
     private static final int PING_MS = 400;
 
     private static final int DEAD_AFTER_MS = 2000;
+    /** A daemon that hangs accepts connections but says nothing; whoever fences it waits for this. */
+    private static final int CONNECT_TIMEOUT_MS = 1500;
+
     private static final long FENCE_RETRY_MS = 100;
     private static final long REFRESH_MS = 1000;
 
@@ -72,7 +75,8 @@ final class NodeFabric implements AutoCloseable {
                         coordination.cluster().clusterId(),
                         ClusterSecret.loadOrCreate(config.secretFile()))
                 .withAdvertisedHost(config.advertise().orElse(null))
-                .withKeepAlive(PING_MS, DEAD_AFTER_MS);
+                .withKeepAlive(PING_MS, DEAD_AFTER_MS)
+                .withConnectTimeout(CONNECT_TIMEOUT_MS);
         this.transport = new TcpTransport(tcp);
         this.bricks = config.tcpOnly() ? TcpBricks.withoutSharedMemory(transport) : new TcpBricks(transport);
         this.connections = new ConnectionPool(transport);

@@ -77,13 +77,6 @@ class MainTest {
     }
 
     @Test
-    void shouldNotPretendToRunSeveralNodes() {
-        assertThat(run("up", "--nodes", "3", "--state", dir.toString())).isEqualTo(Main.FAILED);
-        assertThat(err.toString()).startsWith("tessera: --nodes 3 is not yet supported by this version");
-        assertThat(dir).isEmptyDirectory();
-    }
-
-    @Test
     void shouldRefuseAPoolThatDoesNotFitAndLeaveNothingHalfMade() {
         assertThat(run("up", "--pool-size", "900000T", "--state", dir.toString()))
                 .isEqualTo(Main.FAILED);

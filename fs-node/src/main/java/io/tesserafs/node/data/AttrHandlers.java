@@ -231,6 +231,7 @@ final class AttrHandlers {
                 file.mtimeNs = now;
                 file.ctimeNs = now;
                 file.mtimeChanged = false;
+                file.sizeChanged = false;
             } else {
                 file.attrStale = true;
                 file.tiles.markStale(0, TileMap.TILES_END);

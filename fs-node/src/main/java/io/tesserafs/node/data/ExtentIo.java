@@ -200,7 +200,7 @@ final class ExtentIo {
                     zeroGap(tile, TILE_BYTES);
                 }
                 done += n;
-                file.size = Math.max(file.size, at + n);
+                file.grow(at + n);
             }
         } catch (FsException e) {
             if (done == 0 || e.errno() != Errno.ENOSPC) {

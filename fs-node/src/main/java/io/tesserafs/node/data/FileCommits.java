@@ -50,6 +50,77 @@ final class FileCommits {
         }
     }
 
+    /**
+     * Before another node reads or writes what this one wrote: its bytes are durable, and the owner knows where they are. Times can wait for the next
+     * commit, since they have a token of their own; so a page that is only written over costs no call.
+     */
+    void handOver(FileState file) throws FsException {
+        file.commitLock.lock();
+        try {
+            if (hasNewExtents(file)) {
+                commitLocked(file, true);
+            } else {
+                flushWritten(file);
+            }
+        } finally {
+            file.commitLock.unlock();
+        }
+    }
+
+    private static boolean hasNewExtents(FileState file) {
+        long stamp = file.lock.readLock();
+        try {
+            if (!file.holes.isEmpty() || file.sizeChanged || file.clearSuidGid) {
+                return true;
+            }
+            for (Tile tile : file.tiles.all()) {
+                if (tile.changed || tile.committedLoosely) {
+                    return true;
+                }
+            }
+            return false;
+        } finally {
+            file.lock.unlockRead(stamp);
+        }
+    }
+
+    private void flushWritten(FileState file) throws FsException {
+        List<Flush> flushes = new ArrayList<>();
+        long stamp = file.lock.writeLock();
+        try {
+            checkAlive(file, true);
+            takeDirty(file, flushes);
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+        boolean done = false;
+        try {
+            flush(flushes);
+            done = true;
+        } catch (BrickException e) {
+            throw Failures.asFs(e);
+        } finally {
+            if (!done) {
+                flushes.forEach(f -> f.tile.dirty(f.from, f.to));
+            }
+            giveBack(flushes);
+        }
+    }
+
+    private void takeDirty(FileState file, List<Flush> flushes) {
+        for (Tile tile : file.tiles.all()) {
+            long range = tile.takeDirty();
+            if (range != 0) {
+                // A handle that died since the check fails the flush, and everything is put back.
+                flushes.add(new Flush(tile, blocks.retain(tile.ref, tile.mapped), (int) (range >>> 32), (int) range));
+            }
+        }
+    }
+
+    private void giveBack(List<Flush> flushes) {
+        flushes.stream().filter(Flush::retained).forEach(f -> blocks.release(f.tile.ref, f.tile.mapped));
+    }
+
     /** As {@link #commit}, but also waits for a commit under way: afterwards the owner knows all that this node did so far. */
     void settle(FileState file) throws FsException {
         file.commitLock.lock();
@@ -81,12 +152,9 @@ final class FileCommits {
                         tile.state = Tile.State.COMMITTING;
                     }
                 }
-                long range = durable ? tile.takeDirty() : 0;
-                if (range != 0) {
-                    // A handle that died since the check fails the flush, and finish() puts everything back.
-                    flushes.add(
-                            new Flush(tile, blocks.retain(tile.ref, tile.mapped), (int) (range >>> 32), (int) range));
-                }
+            }
+            if (durable) {
+                takeDirty(file, flushes);
             }
             holes = file.holes.stream().mapToLong(Long::longValue).toArray();
             file.holes.clear();
@@ -100,6 +168,7 @@ final class FileCommits {
                     durable,
                     file.takeClearSuidGid());
             file.committing = true;
+            file.sizeChanged = false;
             file.mtimeChanged = false;
             file.atimeChanged = false;
             file.attrChanged = false;
@@ -196,6 +265,7 @@ final class FileCommits {
                     }
                 }
                 file.attrChanged = true;
+                file.sizeChanged |= attributes.size() != DataCommit.UNCHANGED;
                 file.mtimeChanged |= attributes.mtimeNs() != DataCommit.UNCHANGED;
                 file.atimeChanged |= attributes.atimeNs() != DataCommit.UNCHANGED;
                 file.loose = true;
@@ -204,7 +274,7 @@ final class FileCommits {
             file.committing = false;
         } finally {
             file.lock.unlockWrite(stamp);
-            flushes.stream().filter(Flush::retained).forEach(f -> blocks.release(f.tile.ref, f.tile.mapped));
+            giveBack(flushes);
         }
         if (done && !attributes.durable() && !changes.isEmpty()) {
             file.loose = true;

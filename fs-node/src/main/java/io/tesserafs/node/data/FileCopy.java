@@ -64,7 +64,7 @@ final class FileCopy {
             }
         }
         if (outAt >= to.size) {
-            to.size = outAt + n; // nothing there: it stays a hole
+            to.grow(outAt + n); // nothing there: it stays a hole
             to.modified(now);
             return n;
         }

@@ -36,6 +36,8 @@ final class FileState {
     volatile long atimeNs;
     /** Size or times differ from what the owner has. */
     volatile boolean attrChanged;
+    /** The size is one of ours, and not committed. */
+    volatile boolean sizeChanged;
     /** The modification time is one of ours, and not committed. */
     volatile boolean mtimeChanged;
     /** So is the access time. */
@@ -109,6 +111,14 @@ final class FileState {
 
     synchronized void failed() {
         failures = failures + 1;
+    }
+
+    /** The file reaches at least to there. Under the exclusive lock. */
+    void grow(long end) {
+        if (end > size) {
+            size = end;
+            sizeChanged = true;
+        }
     }
 
     void modified(long nowNs) {

@@ -174,7 +174,7 @@ final class IoHandlers {
                 ExtentIo.reserve(file, offset, length, all != FileTokens.REFUSED);
             }
             if (!keep) {
-                file.size = Math.max(file.size, offset + length);
+                file.grow(offset + length);
             }
             file.modified(WallClock.nowNs());
             file.loose = true;

@@ -207,6 +207,7 @@ final class NodeVolume {
             file.holes.clear();
             file.attrChanged = false;
             file.mtimeChanged = false;
+            file.sizeChanged = false;
             file.atimeChanged = false;
             file.loose = false;
             file.clearSuidGid = false;

@@ -65,7 +65,7 @@ final class Recalls implements TokenClient.RecallHandler {
             if (file.writers > 0) {
                 materialise(file, fromByte, toByte);
             }
-            volume.commits.commit(file, true);
+            volume.commits.handOver(file);
         } finally {
             if (keep == null) {
                 long stamp = file.lock.writeLock();

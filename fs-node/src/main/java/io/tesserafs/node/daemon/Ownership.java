@@ -7,6 +7,7 @@ import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.coherence.volume.ZooKeeperManifestStore;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.session.OwnedVolume;
@@ -122,6 +123,10 @@ final class Ownership implements AutoCloseable {
                     firstTerm.isDone() || brick.nothingLost(),
                     System.currentTimeMillis() * 1_000_000);
             owner.onFailure(() -> failed("the owner of volume " + info.name() + " cannot go on"));
+            Map<SessionId, Integer> inherited = inherited(self);
+            if (inherited.isEmpty()) {
+                owner.cutBeyondEnds();
+            }
             OwnedVolume volume = new OwnedVolume(
                     info.number(),
                     epoch,
@@ -139,13 +144,13 @@ final class Ownership implements AutoCloseable {
                             registry.remove(session);
                         }
                     },
-                    inherited(self),
+                    inherited,
                     () -> failed("the tokens of volume " + info.name() + " are damaged"));
             term = new Term(epoch, owner, volume, client);
             fabric.owners().add(volume);
             LOG.info("volume {}: owner in epoch {}, {}", info.name(), epoch, owner.report());
             firstTerm.complete(null);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | FsException | RuntimeException e) {
             LOG.error("volume {} cannot be recovered", info.name(), e);
             if (!firstTerm.completeExceptionally(e)) {
                 failed("volume " + info.name() + " cannot be recovered");

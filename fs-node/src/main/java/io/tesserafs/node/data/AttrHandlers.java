@@ -32,7 +32,7 @@ final class AttrHandlers {
     private void replyAttr(Request rq, long ino) throws FsException {
         FileState file = volume.files.find(ino);
         if (file != null && !volume.names.company().isAlone()) {
-            volume.access.prepareAttr(file);
+            volume.access.prepareAttr(file, true);
         }
         long stamp = volume.files.removals();
         rq.replyAttr(volume.current(volume.service.getattr(ino), stamp), volume.options.attrTtlNs());
@@ -155,7 +155,7 @@ final class AttrHandlers {
                 return false;
             }
             volume.serveHere(rq, () -> {
-                volume.access.prepareAttr(file);
+                volume.access.prepareAttr(file, true);
                 volume.access.prepare(file, from, FileTokens.TO_END);
                 work.run();
             });
@@ -234,6 +234,7 @@ final class AttrHandlers {
                 file.sizeChanged = false;
             } else {
                 file.attrStale = true;
+                file.attrWhole = false;
                 file.tiles.markStale(0, TileMap.TILES_END);
                 file.settleCalm();
             }

@@ -27,22 +27,34 @@ final class ExtentIo {
     /** Answered by {@link #tryRead} and {@link #tryOverwrite}: not without waiting. */
     static final int NOT_NOW = -1;
 
+    /** Answered by reads: there is less than was asked for, as far as this node knows. */
+    static final int SHORT = -2;
+
     /** A READ is staged here where a tile's bytes are not mapped; a reply is out before the thread serves the next. */
     private static final ThreadLocal<MemorySegment> STAGING = new ThreadLocal<>();
 
-    /** Answers a READ. Parts point into pool memory, so the file's lock is held until the reply is out. */
-    static int read(FileState file, Request rq, long offset, int length) throws FsException {
-        return readLocked(file, rq, offset, length, file.lock.readLock());
+    /**
+     * Answers a READ. Parts point into pool memory, so the file's lock is held until the reply is out.
+     *
+     * @param knowsEnd whether the size is exact; if not, and the file seems to end within the range, nothing is answered
+     * @return bytes, or {@link #SHORT}
+     */
+    static int read(FileState file, Request rq, long offset, int length, boolean knowsEnd) throws FsException {
+        return readLocked(file, rq, offset, length, file.lock.readLock(), knowsEnd);
     }
 
     /** As {@link #read}, unless somebody holds the file's lock who may wait for another host. */
-    static int tryRead(FileState file, Request rq, long offset, int length) throws FsException {
+    static int tryRead(FileState file, Request rq, long offset, int length, boolean knowsEnd) throws FsException {
         long stamp = file.lock.tryReadLock();
-        return stamp == 0 ? NOT_NOW : readLocked(file, rq, offset, length, stamp);
+        return stamp == 0 ? NOT_NOW : readLocked(file, rq, offset, length, stamp, knowsEnd);
     }
 
-    private static int readLocked(FileState file, Request rq, long offset, int length, long stamp) throws FsException {
+    private static int readLocked(FileState file, Request rq, long offset, int length, long stamp, boolean knowsEnd)
+            throws FsException {
         try {
+            if (!knowsEnd && file.size < offset + length) {
+                return SHORT;
+            }
             long end = Math.min(file.size, offset + length);
             int staged = 0;
             for (long at = offset; at < end; ) {
@@ -329,8 +341,7 @@ final class ExtentIo {
             if (start >= size) {
                 file.tiles.remove(tile);
             } else if (tile.validBytes > size - start) {
-                tile.validBytes = (int) (size - start);
-                tile.changed = true;
+                tile.validBytes = (int) (size - start); // as the owner does
             }
         }
         file.holes.removeIf(index -> index << TILE_SHIFT >= size);

@@ -78,9 +78,13 @@ final class FileAccess {
         }
     }
 
-    /** Size and times are known, now that the ATTR token is entered. May ask the owner. */
-    void prepareAttr(FileState file) throws FsException {
-        if (!file.attrStale) {
+    /**
+     * Size and times are known, now that the ATTR token is entered. May ask the owner.
+     *
+     * @param whole the token is entered as a whole, not only this node's lane
+     */
+    void prepareAttr(FileState file, boolean whole) throws FsException {
+        if (!file.attrStale && (file.attrWhole || !whole)) {
             return;
         }
         InodeAttr attr = service.getattr(file.ino);
@@ -89,7 +93,10 @@ final class FileAccess {
             if (file.attrStale) {
                 file.adopt(attr);
                 file.attrStale = false;
+            } else {
+                file.size = Math.max(file.size, attr.size());
             }
+            file.attrWhole |= whole;
         } finally {
             file.lock.unlockWrite(stamp);
         }
@@ -184,7 +191,7 @@ final class FileAccess {
     <T> T withLane(FileState file, Work<T> work) throws FsException {
         int ticket = lane(file);
         try {
-            prepareAttr(file);
+            prepareAttr(file, false);
             return work.run();
         } finally {
             file.attrTokens.exit(ticket);
@@ -195,7 +202,7 @@ final class FileAccess {
     <T> T withAttributes(FileState file, Mode mode, Work<T> work) throws FsException {
         int ticket = enter(file.attrTokens, 0, FileTokens.TO_END, mode);
         try {
-            prepareAttr(file);
+            prepareAttr(file, true);
             return work.run();
         } finally {
             file.attrTokens.exit(ticket);

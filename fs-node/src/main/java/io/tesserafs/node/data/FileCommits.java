@@ -58,6 +58,7 @@ final class FileCommits {
         file.commitLock.lock();
         try {
             if (hasNewExtents(file)) {
+                file.attrChanged = true;
                 commitLocked(file, true);
             } else {
                 flushWritten(file);

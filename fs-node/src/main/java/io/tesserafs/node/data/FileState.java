@@ -49,6 +49,9 @@ final class FileState {
      * nobody is inside that token.
      */
     volatile boolean attrStale = true;
+    /** They were fetched under the ATTR token as a whole, so that no other node has changed them since. Otherwise the size may have grown elsewhere. */
+    volatile boolean attrWhole;
+
     /** Nothing of the layout is stale or far: I/O needs to ask nobody. */
     volatile boolean calm;
     /** Some extent was committed without a flush of its data, or data was overwritten since. */

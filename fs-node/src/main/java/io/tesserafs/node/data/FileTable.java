@@ -78,6 +78,7 @@ final class FileTable {
         if (alone || isOurs(file.attrTokens) && isOurs(file.tokens)) {
             file.tiles.startEmpty();
             file.attrStale = false;
+            file.attrWhole = true;
             file.settleCalm();
         }
         file.references = 1;

@@ -33,6 +33,7 @@ final class IoHandlers {
             rq.replyError(Errno.EBADF);
             return;
         }
+        boolean direct = (openFlags & O_DIRECT) != 0 || open.direct;
         boolean mayWait = access.mayWait();
         Mode mode = file.readMode();
         int ticket = file.tokens.tryEnter(offset, offset + size, mode);
@@ -41,7 +42,7 @@ final class IoHandlers {
         }
         if (ticket != FileTokens.REFUSED) {
             try {
-                if (readNow(rq, open, file, offset, size, mayWait)) {
+                if (readNow(rq, open, file, offset, size, mayWait, direct)) {
                     return;
                 }
             } catch (DeadTileException e) {
@@ -54,28 +55,48 @@ final class IoHandlers {
             }
         }
         volume.counters.tokenWaits.increment();
-        boolean direct = (openFlags & O_DIRECT) != 0 || open.direct;
         Locked locked = direct ? Locked.NOTHING : new Locked(offset, offset + size);
-        volume.serveElsewhere(rq, () -> readPatiently(rq, open, file, offset, size, locked));
+        volume.serveElsewhere(rq, () -> {
+            if (!readPatiently(rq, open, file, offset, size, locked, !direct || knowsItsEnd(file))) {
+                access.withAttributes(
+                        file, Mode.SHARED, () -> readPatiently(rq, open, file, offset, size, locked, true));
+            }
+        });
     }
 
-    private void readPatiently(Request rq, OpenFile open, FileState file, long offset, int size, Locked locked)
+    /**
+     * For a direct read near the end as this node knows it: the file may have grown elsewhere, with a hole here. Reads into the page cache need not care,
+     * since the kernel asks for the attributes first; and must not, since they hold pages locked.
+     */
+    private boolean knowsItsEnd(FileState file) {
+        if (volume.names.company().isAlone()) {
+            return true;
+        }
+        int ticket = file.attrTokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+        FileAccess.exitIfHeld(file.attrTokens, ticket);
+        return ticket != FileTokens.REFUSED && file.attrWhole;
+    }
+
+    /** False if the file seems to end within the range, and that is not sure. */
+    private boolean readPatiently(
+            Request rq, OpenFile open, FileState file, long offset, int size, Locked locked, boolean knowsEnd)
             throws FsException {
         Mode mode = file.readMode();
-        boolean answered = access.withData(file, offset, offset + size, mode, locked, () -> {
+        int n = access.withData(file, offset, offset + size, mode, locked, () -> {
             if (!isMappable(file, offset, size, mode)) {
-                return false;
+                return ExtentIo.NOT_NOW;
             }
             rq.clearData();
-            return done(open, file, ExtentIo.read(file, rq, offset, size));
+            return ExtentIo.read(file, rq, offset, size, knowsEnd);
         });
-        if (!answered) {
-            access.withTiles(file, offset, offset + size, locked, () -> {
+        if (n == ExtentIo.NOT_NOW) {
+            n = access.withTiles(file, offset, offset + size, locked, () -> {
                 materialise(file, offset, size);
                 rq.clearData();
-                return done(open, file, ExtentIo.read(file, rq, offset, size));
+                return ExtentIo.read(file, rq, offset, size, knowsEnd);
             });
         }
+        return n != ExtentIo.SHORT && done(open, file, n);
     }
 
     /** False if the kernel may dirty the pages it reads, and tiles under them are shared with other nodes but not valid. */
@@ -99,7 +120,8 @@ final class IoHandlers {
     }
 
     /** Under the token; false if that would have to wait for another host. */
-    private boolean readNow(Request rq, OpenFile open, FileState file, long offset, int size, boolean mayWait)
+    private boolean readNow(
+            Request rq, OpenFile open, FileState file, long offset, int size, boolean mayWait, boolean direct)
             throws FsException {
         if (!file.calm) {
             if (mayWait) {
@@ -110,8 +132,11 @@ final class IoHandlers {
         if (!isMappable(file, offset, size, file.readMode())) {
             return false;
         }
-        int n = mayWait ? ExtentIo.tryRead(file, rq, offset, size) : ExtentIo.read(file, rq, offset, size);
-        return n != ExtentIo.NOT_NOW && done(open, file, n);
+        boolean knowsEnd = !direct || offset + size <= file.size || knowsItsEnd(file);
+        int n = mayWait
+                ? ExtentIo.tryRead(file, rq, offset, size, knowsEnd)
+                : ExtentIo.read(file, rq, offset, size, knowsEnd);
+        return n >= 0 && done(open, file, n);
     }
 
     private boolean done(OpenFile open, FileState file, int bytes) {
@@ -225,7 +250,7 @@ final class IoHandlers {
             }
             boolean privileged = rq.uid() == 0;
             FileAccess.Work<Integer> copy = () -> copy(from, offset, to, outOffset, length, privileged);
-            rq.replyWritten(access.withLane(to, () -> {
+            rq.replyWritten(withSizes(from, to, () -> {
                 if (from == to) {
                     long first = Math.min(offset, outOffset);
                     long end = Math.max(offset, outOffset) + length;
@@ -236,6 +261,16 @@ final class IoHandlers {
                         : withTarget(to, outOffset, length, () -> withSource(from, offset, length, copy));
             }));
         });
+    }
+
+    /** Runs work that depends on the size of one file and changes that of the other. */
+    private int withSizes(FileState from, FileState to, FileAccess.Work<Integer> work) throws FsException {
+        if (from == to) {
+            return access.withAttributes(to, Mode.EXCLUSIVE, work);
+        }
+        return from.ino < to.ino
+                ? access.withAttributes(from, Mode.SHARED, () -> access.withLane(to, work))
+                : access.withLane(to, () -> access.withAttributes(from, Mode.SHARED, work));
     }
 
     private int withSource(FileState file, long offset, long length, FileAccess.Work<Integer> work) throws FsException {

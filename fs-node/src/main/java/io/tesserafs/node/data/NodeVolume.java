@@ -212,6 +212,7 @@ final class NodeVolume {
             file.loose = false;
             file.clearSuidGid = false;
             file.attrStale = true;
+            file.attrWhole = false;
             file.settleCalm();
         } finally {
             file.lock.unlockWrite(stamp);

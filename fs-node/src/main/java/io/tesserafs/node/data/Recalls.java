@@ -103,6 +103,7 @@ final class Recalls implements TokenClient.RecallHandler {
         } finally {
             if (keep == null) {
                 file.attrStale = true;
+                file.attrWhole = false;
             }
         }
     }

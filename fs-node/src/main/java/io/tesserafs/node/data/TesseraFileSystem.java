@@ -74,6 +74,12 @@ public final class TesseraFileSystem implements FileSystem {
         recalls.forgetAll();
     }
 
+    /** For tests: whether a commit of the inode waits for another. */
+    boolean isCommitContended(long ino) {
+        FileState file = volume.files.find(ino);
+        return file != null && file.commitLock.hasQueuedThreads();
+    }
+
     public DataCounters counters() {
         return volume.counters;
     }

@@ -145,7 +145,7 @@ final class WriteHandlers {
             return ExtentIo.NOT_NOW;
         }
         if (!fromCache) {
-            access.prepareAttr(file);
+            access.prepareAttr(file, false);
         }
         access.prepare(file, offset, offset + length);
         int all = FileAccess.tryAll(file, Mode.EXCLUSIVE);
@@ -204,7 +204,7 @@ final class WriteHandlers {
         }
         if (attr != FileTokens.REFUSED) {
             try {
-                if (!file.attrStale
+                if (file.attrWhole
                         && file.size == write.offset
                         && writeHere(write.rq, file, write.offset, write.payload, write.killSuidGid, mayWait, false)) {
                     return;

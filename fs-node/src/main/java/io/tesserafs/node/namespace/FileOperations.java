@@ -278,6 +278,63 @@ final class FileOperations {
         return given;
     }
 
+    void cutBeyondEnds() throws FsException {
+        List<Long> inodes = new ArrayList<>();
+        core.beginRead();
+        try {
+            core.tables.forEach(inode -> {
+                if (reachesBeyond(inode)) {
+                    inodes.add(inode.ino);
+                }
+            });
+        } finally {
+            core.end();
+        }
+        for (long ino : inodes) {
+            core.begin();
+            try {
+                cutBeyondEnd(core.inode(ino));
+                core.apply();
+            } finally {
+                core.end();
+            }
+        }
+    }
+
+    /** Valid bytes of the extent at that position that lie inside the file. */
+    private static int validInside(Inode inode, ExtentMap extents, int at) {
+        long start = extents.tileAt(at) * BlockId.BLOCK_BYTES;
+        int valid = ExtentMap.validBytes(extents.packedAt(at));
+        return (int) Math.max(0, Math.min(valid, inode.size - start));
+    }
+
+    private static boolean reachesBeyond(Inode inode) {
+        ExtentMap extents = inode.extents();
+        int last = extents == null ? -1 : extents.count() - 1;
+        // Extents are in order: if the last one lies inside the file, all do.
+        return extents != null
+                && last >= 0
+                && validInside(inode, extents, last) < ExtentMap.validBytes(extents.packedAt(last));
+    }
+
+    private void cutBeyondEnd(Inode inode) {
+        ExtentMap extents = inode.extents();
+        for (int i = extents == null ? -1 : extents.count() - 1; extents != null && i >= 0; i--) {
+            int inside = validInside(inode, extents, i);
+            long packed = extents.packedAt(i);
+            if (inside == ExtentMap.validBytes(packed)) {
+                return;
+            }
+            ExtentRef ref = ExtentMap.ref(extents.blockAt(i), packed);
+            core.tx.putExtent(
+                    inode.ino,
+                    extents.tileAt(i),
+                    ref.block().value(),
+                    ExtentMap.pack(ref, inside),
+                    Math.min(inside, extents.durableAt(i)));
+        }
+    }
+
     /** A node may only name space that it was given: reserved for it, or this tile's already. */
     private void checkOwned(Inode inode, Extent extent) throws FsException {
         if (core.space.isReserved(extent.ref())) {

@@ -78,6 +78,15 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         return core.config;
     }
 
+    /**
+     * Nodes write in place beyond a file's committed end before they commit the new one. What nodes that died left there must not show when the file grows
+     * again: so of every extent only the bytes inside the file count as valid from now on. To be called before the first session, and only if none is
+     * inherited.
+     */
+    public void cutBeyondEnds() throws FsException {
+        files.cutBeyondEnds();
+    }
+
     /** Runs once, on any thread, when this owner has stopped by itself: it was deposed or cannot write its log. Every call then answers EIO. */
     public void onFailure(Runnable action) {
         core.onFailure(action);

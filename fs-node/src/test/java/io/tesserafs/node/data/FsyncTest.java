@@ -1,0 +1,132 @@
+package io.tesserafs.node.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.node.namespace.VolumeService;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What fsync promises when several are under way, or when the brick fails. */
+@Timeout(60)
+class FsyncTest {
+    private static final int O_RDWR = 2;
+
+    private final AtomicBoolean blocks = new AtomicBoolean();
+    private final AtomicBoolean fails = new AtomicBoolean();
+    private final CountDownLatch entered = new CountDownLatch(1);
+    private final CountDownLatch released = new CountDownLatch(1);
+
+    /** The brick, with flushes that wait or fail. */
+    private BrickClient wrap(BrickClient client) {
+        return proxy(BrickClient.class, client, (method, args, result) -> {
+            if (method.equals("unmap")) {
+                return null;
+            }
+            return method.equals("map") ? wrap((BlockHandle) result) : result;
+        });
+    }
+
+    private BlockHandle wrap(BlockHandle handle) {
+        return proxy(BlockHandle.class, handle, (method, args, result) -> {
+            if (method.equals("flush")) {
+                if (blocks.get()) {
+                    entered.countDown();
+                    released.await();
+                }
+                if (fails.get()) {
+                    throw new BrickException(BrickException.Reason.IO, "a flush that fails on purpose");
+                }
+            }
+            return result;
+        });
+    }
+
+    private interface After {
+        Object then(String method, Object[] args, Object result) throws Exception;
+    }
+
+    private static <T> T proxy(Class<T> type, T target, After after) {
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, args) -> {
+            try {
+                boolean unmap = method.getName().equals("unmap"); // of a wrapped handle, which the brick does not know
+                Object result = unmap ? null : method.invoke(target, args);
+                return after.then(method.getName(), args, result);
+            } catch (InvocationTargetException e) {
+                throw e.getCause();
+            }
+        }));
+    }
+
+    private static FakeRequest.Answer create(TesseraFileSystem files, String name) {
+        FakeRequest rq = new FakeRequest();
+        files.create(rq, VolumeService.ROOT, name.getBytes(StandardCharsets.US_ASCII), 0644, O_RDWR, false);
+        return rq.await();
+    }
+
+    private static void write(TesseraFileSystem files, FakeRequest.Answer file, Arena arena) {
+        FakeRequest rq = new FakeRequest();
+        MemorySegment payload = arena.allocate(5000).fill((byte) 1);
+        files.write(rq, file.attr().ino(), file.number(), 0, payload, false, false, 0);
+        assertThat(rq.await().number()).isEqualTo(5000);
+    }
+
+    private static FakeRequest fsync(TesseraFileSystem files, FakeRequest.Answer file) {
+        FakeRequest rq = new FakeRequest();
+        Thread.ofPlatform().daemon().start(() -> files.fsync(rq, file.attr().ino(), file.number(), false));
+        return rq;
+    }
+
+    @Test
+    void shouldNotReturnBeforeTheFlushThatAnotherFsyncBegan(@TempDir Path directory) throws Exception {
+        try (Arena arena = Arena.ofShared();
+                Nodes nodes = new Nodes(directory, 128L << 20, 1, this::wrap)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            FakeRequest.Answer file = create(files, "f");
+            write(files, file, arena);
+            blocks.set(true);
+            FakeRequest first = fsync(files, file);
+            entered.await();
+            FakeRequest second = fsync(files, file);
+            while (!files.isCommitContended(file.attr().ino())) {
+                Thread.onSpinWait();
+            }
+            assertThat(first.isAnswered()).isFalse();
+            assertThat(second.isAnswered()).isFalse();
+            blocks.set(false);
+            released.countDown();
+            assertThat(first.await().errno()).isZero();
+            assertThat(second.await().errno()).isZero();
+        }
+    }
+
+    @Test
+    void shouldKeepWhatCouldNotBeFlushedForTheNextTry(@TempDir Path directory) throws Exception {
+        try (Arena arena = Arena.ofShared();
+                Nodes nodes = new Nodes(directory, 128L << 20, 1, this::wrap)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            FakeRequest.Answer file = create(files, "f");
+            write(files, file, arena);
+            fails.set(true);
+            assertThat(fsync(files, file).await().errno()).isEqualTo(io.tesserafs.fuse.Errno.EIO);
+            assertThat(nodes.owner().getattr(file.attr().ino()).size()).isZero();
+            fails.set(false);
+            assertThat(fsync(files, file).await().errno()).isZero();
+            assertThat(nodes.owner().getattr(file.attr().ino()).size()).isEqualTo(5000);
+            FakeRequest read = new FakeRequest();
+            files.read(read, file.attr().ino(), file.number(), 0, 8192, 0);
+            assertThat(read.await().data()).hasSize(5000).containsOnly(1);
+        }
+    }
+}

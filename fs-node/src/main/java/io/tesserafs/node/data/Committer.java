@@ -1,6 +1,8 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.UnavailableException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -62,14 +64,17 @@ final class Committer {
             try {
                 volume.commits.commit(file, true);
                 any = true;
+            } catch (DeadTileException | UnavailableException e) {
+                all = false;
+                LOG.debug("inode {}: commit put off: {}", file.ino, e.getMessage());
             } catch (FsException e) {
                 all = false;
-                file.failed();
+                file.failed(e.errno());
                 volume.counters.commitFailures.increment();
                 LOG.warn("inode {}: commit failed, trying again: {}", file.ino, e.getMessage());
             } catch (RuntimeException e) {
                 all = false;
-                file.failed();
+                file.failed(Errno.EIO);
                 LOG.error("inode {}: commit failed", file.ino, e);
             } finally {
                 volume.release(file);

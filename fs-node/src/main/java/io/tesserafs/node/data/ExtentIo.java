@@ -9,6 +9,8 @@ import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Bytes of an open file: reads without copying, writes with one copy. The caller has entered the file's tokens.
@@ -280,14 +282,28 @@ final class ExtentIo {
 
     /** Reserves space for a range, so that writes into it cannot run out of it. The exclusive lock is held. */
     static void reserve(FileState file, long offset, long length, boolean whole) throws FsException {
-        for (long at = offset; at < offset + length; ) {
-            int within = (int) at & WITHIN;
-            int n = (int) Math.min(offset + length - at, TILE_BYTES - within);
-            Tile tile = provide(file, at >>> TILE_SHIFT, within + n, whole);
-            if (!whole) {
-                zeroGap(tile, TILE_BYTES);
+        List<Tile> fresh = new ArrayList<>();
+        boolean done = false;
+        try {
+            for (long at = offset; at < offset + length; ) {
+                int within = (int) at & WITHIN;
+                int n = (int) Math.min(offset + length - at, TILE_BYTES - within);
+                boolean wasHole = file.tiles.get(at >>> TILE_SHIFT) == null;
+                Tile tile = provide(file, at >>> TILE_SHIFT, within + n, whole);
+                if (wasHole) {
+                    fresh.add(tile);
+                }
+                if (!whole) {
+                    zeroGap(tile, TILE_BYTES);
+                }
+                at += n;
             }
-            at += n;
+            done = true;
+        } finally {
+            if (!done) { // all of it or nothing: what was taken goes back
+                fresh.forEach(file.tiles::remove);
+                file.settleCalm();
+            }
         }
     }
 

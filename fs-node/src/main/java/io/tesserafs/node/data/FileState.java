@@ -61,6 +61,8 @@ final class FileState {
     /** A commit failed after close; the next fsync of every handle that was open then reports it. Counts failures. */
     volatile int failures;
 
+    volatile int lastFailure;
+
     /** Handles open for writing. */
     volatile int writers;
     /** Open handles and passing users. Changed by the table under its map's lock. */
@@ -112,7 +114,9 @@ final class FileState {
         return wanted;
     }
 
-    synchronized void failed() {
+    /** Something could not be saved, and why. */
+    synchronized void failed(int errno) {
+        lastFailure = errno;
         failures = failures + 1;
     }
 
@@ -138,7 +142,7 @@ final class FileState {
             boolean stale = attrStale;
             return new InodeAttr(
                     attr.ino(),
-                    attr.mode(),
+                    clearSuidGid ? InodeAttr.withoutSuidSgid(attr.mode()) : attr.mode(),
                     attr.nlink(),
                     attr.uid(),
                     attr.gid(),

@@ -201,7 +201,7 @@ final class NodeVolume {
         long stamp = file.lock.writeLock();
         try {
             if (file.isDirty()) {
-                file.failed();
+                file.failed(io.tesserafs.fuse.Errno.EIO);
             }
             file.tiles.abandon();
             file.holes.clear();

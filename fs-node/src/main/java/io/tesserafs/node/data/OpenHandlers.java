@@ -217,7 +217,7 @@ final class OpenHandlers {
         int failures = file.failures;
         if (open.failuresSeen != failures) {
             open.failuresSeen = failures;
-            throw new FsException(Errno.EIO, "an earlier commit failed");
+            throw new FsException(file.lastFailure, "an earlier commit failed");
         }
     }
 

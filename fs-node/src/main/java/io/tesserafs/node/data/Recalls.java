@@ -50,7 +50,7 @@ final class Recalls implements TokenClient.RecallHandler {
                 flushAttributes(file, keep);
             }
         } catch (FsException e) {
-            file.failed();
+            file.failed(e.errno());
             volume.counters.commitFailures.increment();
             LOG.warn("inode {}: what a recall asked for could not be saved: {}", file.ino, e.getMessage());
         } finally {

@@ -1,9 +1,6 @@
 package io.tesserafs.node.namespace;
 
 import static io.tesserafs.node.namespace.InodeAttr.S_IFMT;
-import static io.tesserafs.node.namespace.InodeAttr.S_ISGID;
-import static io.tesserafs.node.namespace.InodeAttr.S_ISUID;
-import static io.tesserafs.node.namespace.InodeAttr.S_IXGRP;
 
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fuse.Errno;
@@ -71,7 +68,7 @@ final class FileOperations {
                 mode = mode & S_IFMT | change.mode() & ~S_IFMT;
             }
             if (change.has(SetAttr.KILL_SUIDGID)) {
-                mode = withoutSuidSgid(mode);
+                mode = InodeAttr.withoutSuidSgid(mode);
             }
             mask |= mode != inode.mode ? Mutations.MODE : 0;
             mask |= uid != inode.uid ? Mutations.UID : 0;
@@ -113,11 +110,6 @@ final class FileOperations {
     }
 
     /** As the kernel's setattr_prepare: suid always, sgid only where it means execution as the group. */
-    private static int withoutSuidSgid(int mode) {
-        int cleared = mode & ~S_ISUID;
-        return (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) ? cleared & ~S_ISGID : cleared;
-    }
-
     private void dropCapability(Inode inode) {
         if (inode.xattrs != null && inode.xattrs.containsKey(CAPABILITY)) {
             core.tx.deleteXattr(inode.ino, CAPABILITY.bytes());
@@ -138,7 +130,7 @@ final class FileOperations {
             if (extents != null && size < inode.size) {
                 cutExtents(ino, extents, size);
             }
-            int mode = killSuidGid ? withoutSuidSgid(inode.mode) : inode.mode;
+            int mode = killSuidGid ? InodeAttr.withoutSuidSgid(inode.mode) : inode.mode;
             if (killSuidGid) {
                 dropCapability(inode);
             }
@@ -252,7 +244,7 @@ final class FileOperations {
             for (long hole : commit.holes()) {
                 core.tx.deleteExtents(ino, hole, hole + 1);
             }
-            int mode = commit.clearSuidGid() ? withoutSuidSgid(inode.mode) : inode.mode;
+            int mode = commit.clearSuidGid() ? InodeAttr.withoutSuidSgid(inode.mode) : inode.mode;
             if (commit.clearSuidGid()) {
                 dropCapability(inode);
             }

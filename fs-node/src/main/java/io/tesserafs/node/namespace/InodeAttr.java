@@ -30,6 +30,12 @@ public record InodeAttr(
     public static final int S_ISVTX = 0x200;
     public static final int S_IXGRP = 0x8;
 
+    /** A mode after somebody without privilege has written or changed the owner: see chown(2). */
+    public static int withoutSuidSgid(int mode) {
+        int cleared = mode & ~S_ISUID;
+        return (mode & S_IXGRP) != 0 ? cleared & ~S_ISGID : cleared;
+    }
+
     public boolean isDirectory() {
         return (mode & S_IFMT) == S_IFDIR;
     }

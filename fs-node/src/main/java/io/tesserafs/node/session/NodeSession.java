@@ -8,6 +8,7 @@ import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -176,7 +177,7 @@ public final class NodeSession implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new FsException(Errno.EINTR, "interrupted");
         }
-        throw new FsException(Errno.EIO, "there is no session with the volume's owner");
+        throw new UnavailableException("there is no session with the volume's owner");
     }
 
     private ByteBuffer call(ByteBuffer request) throws IOException {

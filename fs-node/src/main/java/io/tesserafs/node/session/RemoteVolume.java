@@ -7,6 +7,7 @@ import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.session.VolumeWire.Op;
 import io.tesserafs.node.session.WireIn.MalformedException;
@@ -62,7 +63,7 @@ final class RemoteVolume implements VolumeService {
             in.end();
             return result;
         } catch (IOException e) {
-            throw new FsException(Errno.EIO, "the volume's owner cannot be asked: " + e.getMessage());
+            throw new UnavailableException("the volume's owner cannot be asked: " + e.getMessage());
         } catch (MalformedException e) {
             throw new FsException(Errno.EIO, "the volume's owner answered nonsense: " + e.getMessage());
         }

@@ -129,4 +129,48 @@ class FsyncTest {
             assertThat(read.await().data()).hasSize(5000).containsOnly(1);
         }
     }
+
+    @Test
+    void shouldGiveBackWhatAFailedReservationTook(@TempDir Path directory) throws Exception {
+        try (Nodes nodes = new Nodes(directory, 128L << 20, 1, client -> client)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            FakeRequest.Answer file = create(files, "f");
+            var before = nodes.owner().statistics();
+            FakeRequest rq = new FakeRequest();
+            files.fallocate(rq, file.attr().ino(), file.number(), 0, 1L << 30, 0);
+            assertThat(rq.await().errno()).isEqualTo(io.tesserafs.fuse.Errno.ENOSPC);
+            FakeRequest attr = new FakeRequest();
+            files.getattr(attr, file.attr().ino(), -1);
+            assertThat(attr.await().attr().blocks()).isZero();
+            nodes.owner().sync();
+            // Not only counted as free: it can be had.
+            FakeRequest again = new FakeRequest();
+            files.fallocate(
+                    again,
+                    file.attr().ino(),
+                    file.number(),
+                    0,
+                    before.available() * before.blockBytes() - (16L << 20),
+                    0);
+            assertThat(again.await().errno()).isZero();
+        }
+    }
+
+    @Test
+    void shouldShowSuidClearedAtOnceWhenSomebodyElseWrites(@TempDir Path directory) throws Exception {
+        try (Arena arena = Arena.ofShared();
+                Nodes nodes = new Nodes(directory, 128L << 20, 1, client -> client)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            FakeRequest made = new FakeRequest();
+            byte[] name = "s".getBytes(StandardCharsets.US_ASCII);
+            files.create(made, VolumeService.ROOT, name, 06755, O_RDWR, false);
+            FakeRequest.Answer file = made.await();
+            FakeRequest rq = new FakeRequest();
+            files.write(rq, file.attr().ino(), file.number(), 0, arena.allocate(10), false, true, 0);
+            assertThat(rq.await().number()).isEqualTo(10);
+            FakeRequest attr = new FakeRequest();
+            files.getattr(attr, file.attr().ino(), -1);
+            assertThat(attr.await().attr().mode() & 07777).isEqualTo(0755);
+        }
+    }
 }

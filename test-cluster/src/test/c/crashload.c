@@ -2,7 +2,7 @@
  * One worker of the crash test. It changes files until the daemon under the mount dies, and keeps, in a file outside the
  * mount, what it knows must be there; after the restart the same program checks that.
  *
- *   crashload KIND run DIR STATE SEED       until an error of a dead mount: status 3; any other error: status 1
+ *   crashload KIND run DIR STATE SEED       until an error of a dead mount, or SIGTERM: status 3; any other error: status 1
  *   crashload KIND verify DIR STATE SEED    status 0 if all that was promised is there; resolves what was in flight
  *
  * The daemon dies, the kernel lives. Then: what an answered metadata operation did is there; what was in a file when close or
@@ -47,6 +47,7 @@ struct state {
 };
 
 static struct state *s;
+static volatile sig_atomic_t stop_asked;
 static char buffer[1 << 20];
 static uint64_t words[WORDS];
 
@@ -60,9 +61,11 @@ static uint64_t next_random(void)
 
 static uint32_t below(uint32_t n) { return (uint32_t)(next_random() % n); }
 
-/* A dead mount ends the worker; anything else is a failure. */
+/* A dead mount ends the worker; anything else is a failure. When asked to stop, it leaves the last answer unnoted, as if it had not come. */
 static long long done(long long result, const char *call)
 {
+	if (stop_asked)
+		_exit(STOPPED);
 	if (result != -1) {
 		s->operations++;
 		return result;
@@ -74,6 +77,12 @@ static long long done(long long result, const char *call)
 	_exit(1);
 }
 #define DO(call) done((call), #call)
+
+static void on_stop(int signal)
+{
+	(void)signal;
+	stop_asked = 1;
+}
 
 static void on_bus(int signal)
 {
@@ -596,6 +605,8 @@ int main(int argc, char **argv)
 		return 2;
 	s->random = 0x9e3779b97f4a7c15ULL * (strtoull(argv[5], NULL, 10) * 2 + 1);
 	int verify = !strcmp(argv[2], "verify");
+	if (!verify)
+		signal(SIGTERM, on_stop);
 	if (!verify && mkdir(argv[3], 0755) && errno != EEXIST)
 		DO(-1);
 	if (chdir(argv[3])) {

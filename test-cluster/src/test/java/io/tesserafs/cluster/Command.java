@@ -66,6 +66,11 @@ final class Command {
             return process.pid();
         }
 
+        /** SIGTERM; it may take its time. */
+        void terminate() {
+            process.destroy();
+        }
+
         /** Kills it. */
         void end() {
             process.destroyForcibly();

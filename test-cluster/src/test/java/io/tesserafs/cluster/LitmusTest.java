@@ -32,7 +32,7 @@ class LitmusTest {
 
     @AfterAll
     static void shouldLeaveAConsistentVolume() {
-        CLUSTER.node().expectCleanFsck();
+        CLUSTER.expectCleanFsck();
     }
 
     private static String[] litmus(String test, String how, int rounds, List<Path> directories) {

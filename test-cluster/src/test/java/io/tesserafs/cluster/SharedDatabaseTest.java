@@ -25,7 +25,7 @@ class SharedDatabaseTest {
 
     @AfterAll
     static void shouldLeaveAConsistentVolume() {
-        CLUSTER.node().expectCleanFsck();
+        CLUSTER.expectCleanFsck();
     }
 
     /** Writers move amounts between accounts and add rows, and each looks whether the sum still holds. */

@@ -117,11 +117,16 @@ class TestNode {
         return commands.run(limit, clusterDirectory, command.toArray(String[]::new));
     }
 
-    /** Online when it runs, else offline; fails if anything is wrong. */
-    void expectCleanFsck() {
-        Command.Result result = runs()
+    /** Online when it runs, else offline. */
+    Command.Result fsck() {
+        return runs()
                 ? cli("fsck", "--node", Integer.toString(number))
                 : cli("fsck", "--node", Integer.toString(number), "--offline");
+    }
+
+    /** Fails if anything is wrong. */
+    void expectCleanFsck() {
+        Command.Result result = fsck();
         assertThat(result.status()).as(() -> "fsck:\n" + result.output()).isZero();
     }
 

@@ -21,6 +21,7 @@
  *   counter-atomic                              atomic increments, map only          a lost increment
  *   seqlock     one writer of eight words on two pages under a sequence number       words that differ under one even number
  *   extend      a file grows; told so outside of the file system, the other looks    an old size, or missing bytes
+ *   extend-map  the same, looking only through a mapping, under a lock of the file  a fault, or missing bytes
  *   names       create, rename, link, unlink, told so in the same way                a name that is gone, none where there is one, or
  *                                                                                    an unlinked file that can't be read any more
  */
@@ -244,6 +245,28 @@ static void extend(uint64_t rounds)
 	}
 }
 
+/* Whoever maps a file beyond its end asks the file system nothing when that moves, until it takes the lock that it shares with the writer. */
+static void extend_map(uint64_t rounds)
+{
+	size_t base = PAGES * PAGE, bytes = base + rounds * PAGE;
+	uint64_t *pages = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	MUST(pages == MAP_FAILED ? -1 : 0);
+	for (uint64_t k = 1; k <= rounds; k++) {
+		size_t at = base + (size_t)(k - 1) * PAGE;
+		await_turn(2 * (k - 1) + (uint64_t)me);
+		posix(1);
+		if (me == 0) {
+			MUST(pwrite(fd, &k, 8, (off_t)(at + PAGE - 8)) == 8 ? 0 : -1);
+		} else {
+			if (pages[(at + PAGE) / 8 - 1] != k)
+				give_up("the new bytes are not there", k);
+			stage->outcomes[0]++;
+		}
+		posix(0);
+		atomic_fetch_add(&stage->turn, 1);
+	}
+}
+
 static const char *path_of(const char *prefix, uint64_t k)
 {
 	static char paths[2][4096];
@@ -344,6 +367,7 @@ static const struct test tests[] = {
 	{"counter-atomic", 0, NULL, NULL, counter_atomic, {"increments"}, 0},
 	{"seqlock", 0, NULL, NULL, seqlock, {"consistent", "repeated"}, 0},
 	{"extend", 2, NULL, NULL, extend, {"seen"}, 0},
+	{"extend-map", 2, NULL, NULL, extend_map, {"seen"}, 0},
 	{"names", 2, NULL, NULL, names, {"seen"}, 0},
 };
 

@@ -21,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -115,7 +116,7 @@ final class Ownership implements AutoCloseable {
         try {
             SessionId self = new SessionId(random.nextLong() | 1);
             BrickClient client = brick.fabric().connect(brick.brick().id(), self);
-            VolumeOwner owner = VolumeOwner.open(
+            VolumeOwner owner = VolumeOwner.openWithOrphans(
                     config(),
                     epoch,
                     new ZooKeeperManifestStore(coordination.cluster(), info.number()),
@@ -124,7 +125,9 @@ final class Ownership implements AutoCloseable {
                     System.currentTimeMillis() * 1_000_000);
             owner.onFailure(() -> failed("the owner of volume " + info.name() + " cannot go on"));
             Map<SessionId, Integer> inherited = inherited(self);
+            owner.keepSessions(inherited.keySet());
             if (inherited.isEmpty()) {
+                LongStream.of(owner.orphans()).forEach(owner::unreferenced);
                 owner.cutBeyondEnds();
             }
             OwnedVolume volume = new OwnedVolume(

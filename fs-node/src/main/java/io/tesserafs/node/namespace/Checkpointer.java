@@ -61,6 +61,7 @@ final class Checkpointer {
             inos = core.tables.inodeNumbers();
             out.nextIno(core.tables.nextIno());
             out.nextBlock(core.tables.nextBlock());
+            core.tables.requests().forEach((session, number, applied) -> out.request(session, number, 0, applied));
             atStart.run();
         } finally {
             core.lock.unlock();

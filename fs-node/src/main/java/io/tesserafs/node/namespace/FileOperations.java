@@ -90,7 +90,7 @@ final class FileOperations {
             if ((mask & (Mutations.UID | Mutations.GID)) != 0 || change.has(SetAttr.KILL_SUIDGID)) {
                 dropCapability(inode);
             }
-            core.apply();
+            core.apply(ino, 0);
             return inode.attr();
         } finally {
             core.end();
@@ -140,7 +140,7 @@ final class FileOperations {
                     .field(size)
                     .field(nowNs)
                     .field(nowNs);
-            core.apply();
+            core.apply(ino, 0);
             return inode.attr();
         } finally {
             core.end();
@@ -255,7 +255,7 @@ final class FileOperations {
                     .field(newer(inode.atimeNs, commit.atimeNs(), commit.ctimeNs()))
                     .field(newer(inode.mtimeNs, commit.mtimeNs(), commit.ctimeNs()))
                     .field(Math.max(inode.ctimeNs, commit.ctimeNs()));
-            core.apply();
+            core.apply(ino, 0);
             return inode.attr();
         } finally {
             core.end();

@@ -62,6 +62,10 @@ public final class LogText {
             case Mutations.NEXT_BLOCK -> "next block " + in.getLong();
             case Mutations.SET_PARENT ->
                 "parent of " + in.getLong() + " is " + in.getLong() + " next cookie " + in.getLong();
+            case Mutations.REQUEST ->
+                "request of session " + Long.toHexString(in.getLong()) + " number " + in.getLong() + " answered below "
+                        + in.getLong() + " inode " + in.getLong() + " links " + in.getInt();
+            case Mutations.END_SESSION -> "end of session " + Long.toHexString(in.getLong());
             default -> throw new Tables.BadMutationException("unknown mutation " + op);
         };
     }

@@ -21,6 +21,8 @@ import java.nio.ByteOrder;
  * NEXT_INO    11: u64 next inode number
  * NEXT_BLOCK  12: u64 next block sequence that was never granted
  * SET_PARENT  13: u64 dir, u64 parent, u64 next cookie (0: leave)
+ * REQUEST     14: u64 session, u64 number, u64 answered below, u64 ino (0: none), u32 nlink: the request that made this change
+ * END_SESSION 15: u64 session, whose requests are not repeated any more
  * </pre>
  */
 final class Mutations {
@@ -37,6 +39,8 @@ final class Mutations {
     static final int NEXT_INO = 11;
     static final int NEXT_BLOCK = 12;
     static final int SET_PARENT = 13;
+    static final int REQUEST = 14;
+    static final int END_SESSION = 15;
 
     /** Fields of SET_ATTR. */
     static final int MODE = 1;
@@ -185,5 +189,18 @@ final class Mutations {
 
     void setParent(long dir, long parent, long nextCookie) {
         room(25).put((byte) SET_PARENT).putLong(dir).putLong(parent).putLong(nextCookie);
+    }
+
+    void request(long session, long number, long answeredBelow, Applied applied) {
+        room(37).put((byte) REQUEST)
+                .putLong(session)
+                .putLong(number)
+                .putLong(answeredBelow)
+                .putLong(applied.ino())
+                .putInt(applied.nlink());
+    }
+
+    void endSession(long session) {
+        room(9).put((byte) END_SESSION).putLong(session);
     }
 }

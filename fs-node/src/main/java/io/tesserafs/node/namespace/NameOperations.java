@@ -84,7 +84,7 @@ final class NameOperations {
                 core.tx.setParent(ino, parent, 0);
             }
             touchDirectory(dir, isDir ? 1 : 0, nowNs);
-            core.apply();
+            core.apply(ino, 0);
             return core.inode(ino).attr();
         } finally {
             core.end();
@@ -96,7 +96,7 @@ final class NameOperations {
         try {
             Inode dir = writableDirectory(parent);
             long ino = newInode(dir, S_IFREG | mode & ~S_IFMT, 0, 0, null, creator, nowNs);
-            core.apply();
+            core.apply(ino, 0);
             return core.inode(ino).attr();
         } finally {
             core.end();
@@ -150,7 +150,7 @@ final class NameOperations {
             core.tx.putEntry(newParent, entries.nextCookie(), ino, newName);
             linkCount(inode, inode.nlink + 1, nowNs);
             touchDirectory(dir, 0, nowNs);
-            core.apply();
+            core.apply(ino, 0);
             return inode.attr();
         } finally {
             core.end();
@@ -168,7 +168,7 @@ final class NameOperations {
             core.tx.deleteEntry(parent, name);
             linkCount(inode, inode.nlink - 1, nowNs);
             touchDirectory(dir, 0, nowNs);
-            core.apply();
+            core.apply(inode.ino, inode.nlink - 1);
             return new Unlinked(inode.ino, inode.nlink);
         } finally {
             core.end();
@@ -184,7 +184,7 @@ final class NameOperations {
             core.tx.deleteEntry(parent, name);
             linkCount(inode, 0, nowNs);
             touchDirectory(dir, -1, nowNs);
-            core.apply();
+            core.apply(inode.ino, 0);
             return new Unlinked(inode.ino, 0);
         } finally {
             core.end();
@@ -251,9 +251,10 @@ final class NameOperations {
             throw new FsException(Errno.EMLINK, "too many subdirectories");
         }
         core.tx.deleteEntry(from.ino, name);
+        int targetLinks = target == null || target.isDirectory() ? 0 : target.nlink - 1;
         if (target != null) {
             core.tx.deleteEntry(to.ino, newName);
-            linkCount(target, target.isDirectory() ? 0 : target.nlink - 1, nowNs);
+            linkCount(target, targetLinks, nowNs);
         }
         core.tx.putEntry(to.ino, OwnerCore.entries(to).nextCookie(), moved.ino, newName);
         if (movesDirectory) {
@@ -266,7 +267,7 @@ final class NameOperations {
             touchDirectory(from, movesDirectory ? -1 : 0, nowNs);
             touchDirectory(to, toLinks, nowNs);
         }
-        core.apply();
+        core.apply(target == null ? 0 : target.ino, targetLinks);
         return target == null ? null : new Unlinked(target.ino, target.nlink);
     }
 

@@ -18,6 +18,9 @@ final class OwnerCore {
     /** No single transaction is larger; the log keeps at least this much room. */
     static final int MAX_TRANSACTION_BYTES = 192 << 10;
 
+    /** The request that the running thread carries out, if it has a number. */
+    static final ScopedValue<RequestTag> REQUEST = ScopedValue.newInstance();
+
     private static final int GRANT_LOW = 512;
     private static final int GRANT_STEP = 4096;
 
@@ -119,7 +122,7 @@ final class OwnerCore {
         OwnerBlocks source = sequences;
         if (source != null && source.nextSequence() + GRANT_LOW > tables.nextBlock()) {
             tx.nextBlock(source.nextSequence() + GRANT_STEP);
-            apply();
+            append(); // not what the request is about
         }
     }
 
@@ -152,9 +155,22 @@ final class OwnerCore {
 
     /** Logs what is in {@link #tx} and makes it true. Clears it. */
     void apply() throws FsException {
+        apply(0, 0);
+    }
+
+    /** As {@link #apply()}; the inode and its links are what the next owner has to know to give the request's answer again. */
+    void apply(long ino, int nlink) throws FsException {
         if (tx.isEmpty()) {
             return;
         }
+        if (REQUEST.isBound()) {
+            RequestTag tag = REQUEST.get();
+            tx.request(tag.session().value(), tag.number(), tag.answeredBelow(), new Applied(ino, nlink));
+        }
+        append();
+    }
+
+    private void append() throws FsException {
         int spares = log.spareCount();
         try {
             long lsn = log.append(tx.view());

@@ -26,21 +26,35 @@ final class OwnerStart {
     private final ManifestStore manifests;
     private final BrickClient brick;
     private final boolean sameBoot;
+    private final boolean keepOrphans;
     private long orphans;
     private long holes;
 
-    private OwnerStart(VolumeConfig config, long epoch, ManifestStore manifests, BrickClient brick, boolean sameBoot) {
+    private OwnerStart(
+            VolumeConfig config,
+            long epoch,
+            ManifestStore manifests,
+            BrickClient brick,
+            boolean sameBoot,
+            boolean keepOrphans) {
         this.config = config;
         this.epoch = epoch;
         this.manifests = manifests;
         this.brick = brick;
         this.sameBoot = sameBoot;
+        this.keepOrphans = keepOrphans;
     }
 
     static VolumeOwner open(
-            VolumeConfig config, long epoch, ManifestStore manifests, BrickClient brick, boolean sameBoot, long nowNs)
+            VolumeConfig config,
+            long epoch,
+            ManifestStore manifests,
+            BrickClient brick,
+            boolean sameBoot,
+            boolean keepOrphans,
+            long nowNs)
             throws IOException, StaleEpochException {
-        return new OwnerStart(config, epoch, manifests, brick, sameBoot).open(nowNs);
+        return new OwnerStart(config, epoch, manifests, brick, sameBoot, keepOrphans).open(nowNs);
     }
 
     private VolumeOwner open(long nowNs) throws IOException, StaleEpochException {
@@ -228,7 +242,9 @@ final class OwnerStart {
                 core.tx.setParent(VolumeService.ROOT, VolumeService.ROOT, 0);
                 core.apply();
             }
-            removeOrphans(core);
+            if (!keepOrphans) {
+                removeOrphans(core);
+            }
             if (!fresh) {
                 settleExtents(core, blocks);
             }

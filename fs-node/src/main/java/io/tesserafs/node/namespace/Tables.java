@@ -28,6 +28,7 @@ final class Tables {
     }
 
     private final Long2ObjectHashMap<Inode> inodes = new Long2ObjectHashMap<>(1024, 0.6f);
+    private final AppliedRequests requests = new AppliedRequests();
     private @Nullable SpaceListener space;
     /** While a fuzzy checkpoint is caught up with, a mutation may meet an inode that a later record removed. */
     private boolean lenient;
@@ -54,6 +55,10 @@ final class Tables {
     @Nullable
     Inode inode(long ino) {
         return inodes.get(ino);
+    }
+
+    AppliedRequests requests() {
+        return requests;
     }
 
     int inodeCount() {
@@ -132,6 +137,8 @@ final class Tables {
             case Mutations.NEXT_INO -> nextIno = Math.max(nextIno, in.getLong());
             case Mutations.NEXT_BLOCK -> nextBlock = Math.max(nextBlock, in.getLong());
             case Mutations.SET_PARENT -> setParent(in);
+            case Mutations.REQUEST -> request(in);
+            case Mutations.END_SESSION -> requests.endSession(in.getLong());
             default -> throw new BadMutationException("unknown mutation " + op);
         }
     }
@@ -296,6 +303,17 @@ final class Tables {
             directory.parent(parent);
             directory.nextCookieAtLeast(nextCookie);
         }
+    }
+
+    private void request(ByteBuffer in) {
+        long session = in.getLong();
+        long number = in.getLong();
+        long answeredBelow = in.getLong();
+        Applied applied = new Applied(in.getLong(), in.getInt());
+        if (number < 1 || answeredBelow > number || applied.ino() < 0) {
+            throw new BadMutationException("request " + number + ", answered below " + answeredBelow);
+        }
+        requests.put(session, number, answeredBelow, applied);
     }
 
     private void dropped(long block, long packed) {

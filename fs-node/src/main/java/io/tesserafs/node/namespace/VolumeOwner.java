@@ -7,10 +7,14 @@ import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.SetAttr;
 import java.io.IOException;
 import java.util.List;
+import java.util.Set;
+import java.util.function.LongPredicate;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -67,7 +71,30 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     public static VolumeOwner open(
             VolumeConfig config, long epoch, ManifestStore manifests, BrickClient brick, boolean sameBoot, long nowNs)
             throws IOException, StaleEpochException {
-        return OwnerStart.open(config, epoch, manifests, brick, sameBoot, nowNs);
+        return OwnerStart.open(config, epoch, manifests, brick, sameBoot, false, nowNs);
+    }
+
+    /** As {@link #open}, but inodes without names are kept, since nodes may have them open still: {@link #orphans} until {@link #unreferenced}. */
+    public static VolumeOwner openWithOrphans(
+            VolumeConfig config, long epoch, ManifestStore manifests, BrickClient brick, boolean sameBoot, long nowNs)
+            throws IOException, StaleEpochException {
+        return OwnerStart.open(config, epoch, manifests, brick, sameBoot, true, nowNs);
+    }
+
+    /** Inodes without names, in no order. */
+    public long[] orphans() {
+        LongStream.Builder found = LongStream.builder();
+        core.lock.lock();
+        try {
+            core.tables.forEach(inode -> {
+                if (inode.nlink == 0) {
+                    found.add(inode.ino);
+                }
+            });
+        } finally {
+            core.lock.unlock();
+        }
+        return found.build().toArray();
     }
 
     public RecoveryReport report() {
@@ -90,6 +117,54 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     /** Runs once, on any thread, when this owner has stopped by itself: it was deposed or cannot write its log. Every call then answers EIO. */
     public void onFailure(Runnable action) {
         core.onFailure(action);
+    }
+
+    /** Changes made in its scope are logged as those of the request, which {@link #applied} then finds, here and at later owners. */
+    public ScopedValue.Carrier as(RequestTag request) {
+        return ScopedValue.where(OwnerCore.REQUEST, request);
+    }
+
+    /** What is remembered of a request if it took effect and may be repeated; null if it did not. */
+    public @Nullable Applied applied(SessionId session, long number) {
+        core.lock.lock();
+        try {
+            return core.tables.requests().find(session.value(), number);
+        } finally {
+            core.lock.unlock();
+        }
+    }
+
+    /** No request of the session is repeated any more. */
+    public void endSession(SessionId session) {
+        endSessions(id -> id == session.value());
+    }
+
+    /** Of other sessions than these no request is repeated any more. */
+    public void keepSessions(Set<SessionId> alive) {
+        endSessions(id -> !alive.contains(new SessionId(id)));
+    }
+
+    private void endSessions(LongPredicate which) {
+        try {
+            core.begin();
+            try {
+                for (long id : core.tables.requests().sessions()) {
+                    if (which.test(id)) {
+                        core.tx.endSession(id);
+                    }
+                }
+                core.apply();
+            } finally {
+                core.end();
+            }
+        } catch (FsException e) {
+            LOG.debug("what sessions asked for stays until the next owner: {}", e.getMessage());
+        }
+    }
+
+    /** False once it has stopped: what was under way then may or may not have taken effect, and the next owner knows. */
+    public boolean isRunning() {
+        return !core.isStopped();
     }
 
     OwnerCore core() {

@@ -8,6 +8,7 @@ import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.RequestTag;
 import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
@@ -30,6 +31,9 @@ public final class NodeSession implements AutoCloseable {
     private static final long RETRY_MS = 50;
     /** A call that takes longer is tried again, under the same number. */
     private static final long CALL_TIMEOUT_MS = 30_000;
+
+    /** The call that the running thread makes again, under the number it has. */
+    static final ScopedValue<PendingCall> REPEATED = ScopedValue.newInstance();
 
     /** Where the session stands. */
     public enum State {
@@ -180,25 +184,48 @@ public final class NodeSession implements AutoCloseable {
         throw new UnavailableException("there is no session with the volume's owner");
     }
 
+    /** A call that has its number and no answer yet. {@code generation} counts this node's sessions with the volume. */
+    record PendingCall(SessionId session, long generation, long number) {}
+
+    /** Gives a call its number; {@link #endCall} when it is over, however that was. */
+    synchronized PendingCall beginCall() {
+        PendingCall call = new PendingCall(session, sessions, ++lastCall);
+        unanswered.add(call.number);
+        return call;
+    }
+
+    synchronized void endCall(PendingCall call) {
+        unanswered.remove(call.number);
+    }
+
+    synchronized RequestTag tag(PendingCall call) {
+        return new RequestTag(call.session, call.number, unanswered.first());
+    }
+
     private ByteBuffer call(ByteBuffer request) throws IOException {
-        long number;
-        long mine;
-        synchronized (this) {
-            number = ++lastCall;
-            mine = sessions;
-            unanswered.add(number);
+        if (REPEATED.isBound()) {
+            return call(REPEATED.get(), request);
         }
+        PendingCall call = beginCall();
+        try {
+            return call(call, request);
+        } finally {
+            endCall(call);
+        }
+    }
+
+    private ByteBuffer call(PendingCall call, ByteBuffer request) throws IOException {
         try {
             while (true) {
                 OwnerConnection current = awaitLink();
                 long answeredBelow;
                 synchronized (this) {
-                    if (mine != sessions) {
+                    if (call.generation != sessions) {
                         throw new IOException("the session ended while the call was under way");
                     }
                     answeredBelow = unanswered.first();
                 }
-                ByteBuffer answer = current.call(number, answeredBelow, request, CALL_TIMEOUT_MS);
+                ByteBuffer answer = current.call(call.number, answeredBelow, request, CALL_TIMEOUT_MS);
                 if (answer != null) {
                     return answer;
                 }
@@ -206,10 +233,6 @@ public final class NodeSession implements AutoCloseable {
             }
         } catch (FsException e) {
             throw new IOException(e.getMessage(), e);
-        } finally {
-            synchronized (this) {
-                unanswered.remove(number);
-            }
         }
     }
 

@@ -8,7 +8,8 @@ import io.tesserafs.coherence.token.LocalOwner;
 import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
-import io.tesserafs.node.namespace.VolumeService;
+import io.tesserafs.node.namespace.RequestTag;
+import io.tesserafs.node.namespace.VolumeOwner;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -69,7 +70,7 @@ public final class OwnedVolume implements AutoCloseable {
 
     private final int volume;
     private final long epoch;
-    private final VolumeService service;
+    private final VolumeOwner service;
     private final VolumeServer server;
     private final SessionTerms terms;
     private final Fence fence;
@@ -103,7 +104,7 @@ public final class OwnedVolume implements AutoCloseable {
     public OwnedVolume(
             int volume,
             long epoch,
-            VolumeService service,
+            VolumeOwner service,
             SessionTerms terms,
             Fence fence,
             Records records,
@@ -144,7 +145,7 @@ public final class OwnedVolume implements AutoCloseable {
         return epoch;
     }
 
-    public VolumeService service() {
+    public VolumeOwner service() {
         return service;
     }
 
@@ -279,14 +280,19 @@ public final class OwnedVolume implements AutoCloseable {
      *
      * @param number of the call in the session
      * @param answeredBelow all calls with lower numbers have their answers
-     * @return null if the session is over
+     * @return null if the session is over, or this owner: then the next one knows whether the call took effect
      */
     public @Nullable ByteBuffer call(SessionId id, long number, long answeredBelow, ByteBuffer request) {
         AnsweredCalls known;
         synchronized (this) {
             known = renew(id) ? calls.get(id) : null;
         }
-        return known == null ? null : known.once(number, answeredBelow, () -> server.serve(request, lockServer(id)));
+        if (known == null) {
+            return null;
+        }
+        RequestTag tag = new RequestTag(id, number, answeredBelow);
+        ByteBuffer answer = known.once(number, answeredBelow, () -> server.serveOnce(request, tag, lockServer(id)));
+        return service.isRunning() ? answer : null;
     }
 
     private synchronized LockServer lockServer(SessionId id) {
@@ -376,6 +382,7 @@ public final class OwnedVolume implements AutoCloseable {
                     e.getMessage());
         }
         isBack(id);
+        service.endSession(id);
         synchronized (this) {
             sessions.evicted(id);
             ends.remove(id);

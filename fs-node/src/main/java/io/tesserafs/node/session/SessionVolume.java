@@ -50,6 +50,30 @@ final class SessionVolume implements VolumeService {
         }
     }
 
+    /**
+     * As {@link #call}, for what changes the namespace: it takes effect once. Whether it did at an owner that came to its end meanwhile, the next one
+     * knows by the call's number.
+     */
+    private <T extends @Nullable Object> T change(Call<T> call) throws FsException {
+        OwnedVolume here = session.ownerHere();
+        if (here == null) {
+            return call.on(remote);
+        }
+        NodeSession.PendingCall pending = session.beginCall();
+        try {
+            try {
+                return here.service().as(session.tag(pending)).call(() -> call.on(here.service()));
+            } catch (FsException e) {
+                if (e.errno() != Errno.EIO || !session.isGone(here)) {
+                    throw e;
+                }
+            }
+            return ScopedValue.where(NodeSession.REPEATED, pending).call(() -> call.on(remote));
+        } finally {
+            session.endCall(pending);
+        }
+    }
+
     @Override
     public @Nullable InodeAttr lookup(long parent, byte[] name) throws FsException {
         return call(owner -> owner.lookup(parent, name));
@@ -74,43 +98,43 @@ final class SessionVolume implements VolumeService {
     public InodeAttr create(
             long parent, byte[] name, int mode, int rdev, byte @Nullable [] target, Creator creator, long nowNs)
             throws FsException {
-        return call(owner -> owner.create(parent, name, mode, rdev, target, creator, nowNs));
+        return change(owner -> owner.create(parent, name, mode, rdev, target, creator, nowNs));
     }
 
     @Override
     public InodeAttr createOrphan(long parent, int mode, Creator creator, long nowNs) throws FsException {
-        return call(owner -> owner.createOrphan(parent, mode, creator, nowNs));
+        return change(owner -> owner.createOrphan(parent, mode, creator, nowNs));
     }
 
     @Override
     public InodeAttr link(long ino, long newParent, byte[] newName, long nowNs) throws FsException {
-        return call(owner -> owner.link(ino, newParent, newName, nowNs));
+        return change(owner -> owner.link(ino, newParent, newName, nowNs));
     }
 
     @Override
     public Unlinked unlink(long parent, byte[] name, long nowNs) throws FsException {
-        return call(owner -> owner.unlink(parent, name, nowNs));
+        return change(owner -> owner.unlink(parent, name, nowNs));
     }
 
     @Override
     public Unlinked rmdir(long parent, byte[] name, long nowNs) throws FsException {
-        return call(owner -> owner.rmdir(parent, name, nowNs));
+        return change(owner -> owner.rmdir(parent, name, nowNs));
     }
 
     @Override
     public @Nullable Unlinked rename(long parent, byte[] name, long newParent, byte[] newName, int flags, long nowNs)
             throws FsException {
-        return call(owner -> owner.rename(parent, name, newParent, newName, flags, nowNs));
+        return change(owner -> owner.rename(parent, name, newParent, newName, flags, nowNs));
     }
 
     @Override
     public InodeAttr setattr(long ino, SetAttr change, long nowNs) throws FsException {
-        return call(owner -> owner.setattr(ino, change, nowNs));
+        return change(owner -> owner.setattr(ino, change, nowNs));
     }
 
     @Override
     public InodeAttr truncate(long ino, long size, boolean killSuidGid, long nowNs) throws FsException {
-        return call(owner -> owner.truncate(ino, size, killSuidGid, nowNs));
+        return change(owner -> owner.truncate(ino, size, killSuidGid, nowNs));
     }
 
     @Override
@@ -125,7 +149,7 @@ final class SessionVolume implements VolumeService {
 
     @Override
     public void setxattr(long ino, byte[] name, byte[] value, int flags, long nowNs) throws FsException {
-        call(owner -> {
+        change(owner -> {
             owner.setxattr(ino, name, value, flags, nowNs);
             return true;
         });
@@ -133,7 +157,7 @@ final class SessionVolume implements VolumeService {
 
     @Override
     public void removexattr(long ino, byte[] name, long nowNs) throws FsException {
-        call(owner -> {
+        change(owner -> {
             owner.removexattr(ino, name, nowNs);
             return true;
         });
@@ -151,7 +175,7 @@ final class SessionVolume implements VolumeService {
 
     @Override
     public InodeAttr commit(long ino, DataCommit commit) throws FsException {
-        return call(owner -> owner.commit(ino, commit));
+        return change(owner -> owner.commit(ino, commit));
     }
 
     @Override

@@ -2,14 +2,21 @@ package io.tesserafs.node.session;
 
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
+import io.tesserafs.node.namespace.Applied;
 import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.RequestTag;
+import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.Creator;
+import io.tesserafs.node.namespace.VolumeService.Unlinked;
 import io.tesserafs.node.session.WireIn.MalformedException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /** Carries out the requests of other nodes on a volume of this one. Thread-safe. */
 final class VolumeServer {
@@ -20,10 +27,51 @@ final class VolumeServer {
     /** Extents in one answer to ALLOCATE. */
     private static final int MAX_ALLOCATE = 256;
 
-    private final VolumeService service;
+    /** Calls that change the namespace: repeated ones are recognised by later owners too. */
+    private static final Set<VolumeWire.Op> CHANGES = EnumSet.of(
+            VolumeWire.Op.CREATE,
+            VolumeWire.Op.CREATE_ORPHAN,
+            VolumeWire.Op.LINK,
+            VolumeWire.Op.UNLINK,
+            VolumeWire.Op.RMDIR,
+            VolumeWire.Op.RENAME,
+            VolumeWire.Op.SETATTR,
+            VolumeWire.Op.TRUNCATE,
+            VolumeWire.Op.SETXATTR,
+            VolumeWire.Op.REMOVEXATTR,
+            VolumeWire.Op.COMMIT);
 
-    VolumeServer(VolumeService service) {
+    private final VolumeOwner service;
+
+    VolumeServer(VolumeOwner service) {
         this.service = service;
+    }
+
+    /** As {@link #serve}, but what a former owner did for the same request is not done again. Its answer is given as of now. */
+    ByteBuffer serveOnce(ByteBuffer request, RequestTag tag, LockServer locks) {
+        try {
+            VolumeWire.Op op = VolumeWire.op(new WireIn(request.duplicate().order(ByteOrder.LITTLE_ENDIAN)));
+            Applied applied = CHANGES.contains(op) ? service.applied(tag.session(), tag.number()) : null;
+            if (applied != null) {
+                WireOut out = new WireOut().i32(0);
+                answerAgain(op, applied, out);
+                return out.done();
+            }
+        } catch (FsException e) {
+            return failed(e.errno(), String.valueOf(e.getMessage()));
+        } catch (MalformedException e) {
+            return failed(Errno.EINVAL, "malformed request: " + e.getMessage());
+        }
+        return service.as(tag).call(() -> serve(request, locks));
+    }
+
+    private void answerAgain(VolumeWire.Op op, Applied applied, WireOut out) throws FsException {
+        switch (op) {
+            case UNLINK, RMDIR, RENAME ->
+                VolumeWire.unlinked(out, applied.ino() == 0 ? null : new Unlinked(applied.ino(), applied.nlink()));
+            case SETXATTR, REMOVEXATTR -> {} // their answers are empty
+            default -> VolumeWire.attr(out, service.getattr(applied.ino()));
+        }
     }
 
     /** Never fails: what goes wrong is in the answer. */

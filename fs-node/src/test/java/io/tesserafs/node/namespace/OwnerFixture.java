@@ -17,12 +17,13 @@ import java.util.List;
 import java.util.UUID;
 
 /** A volume's owner over a pool of its own, that can die and come back. */
-final class OwnerFixture implements AutoCloseable {
+public final class OwnerFixture implements AutoCloseable {
     static final Creator ROOT_USER = new Creator(0, 0);
     private static final UUID VOLUME = new UUID(7, 9);
 
     private final Path pool;
     private final long maxInodes;
+    private boolean keepOrphans;
     final MemoryManifest manifest = new MemoryManifest();
     private LocalBrick brick;
     private long epoch;
@@ -56,8 +57,22 @@ final class OwnerFixture implements AutoCloseable {
         start(true);
     }
 
-    OwnerFixture(Path directory) throws IOException {
+    public OwnerFixture(Path directory) throws IOException {
         this(directory, 256L << 20, VolumeConfig.DEFAULT_MAX_INODES);
+    }
+
+    /** From the next start on. */
+    public void keepOrphans() {
+        keepOrphans = true;
+    }
+
+    public VolumeOwner owner() {
+        return owner;
+    }
+
+    /** A checkpoint is written while calls go on. */
+    public void checkpoint() {
+        owner.keeper().checkpointSoon();
     }
 
     Path pool() {
@@ -72,8 +87,10 @@ final class OwnerFixture implements AutoCloseable {
             fabric.attach(brick);
             epoch++;
             client = fabric.connect(brick.id(), new SessionId(epoch));
-            owner = VolumeOwner.open(
-                    new VolumeConfig("test", 1, VOLUME, maxInodes), epoch, manifest, client, sameBoot, now());
+            VolumeConfig config = new VolumeConfig("test", 1, VOLUME, maxInodes);
+            owner = keepOrphans
+                    ? VolumeOwner.openWithOrphans(config, epoch, manifest, client, sameBoot, now())
+                    : VolumeOwner.open(config, epoch, manifest, client, sameBoot, now());
             started = true;
         } finally {
             if (!started) {
@@ -88,7 +105,7 @@ final class OwnerFixture implements AutoCloseable {
         brick.abandon();
     }
 
-    void crashAndRestart() throws IOException {
+    public void crashAndRestart() throws IOException {
         die();
         start(true);
     }
@@ -137,7 +154,7 @@ final class OwnerFixture implements AutoCloseable {
         return names;
     }
 
-    CheckReport check() throws IOException {
+    public CheckReport check() throws IOException {
         return VolumeChecker.checkOnline(owner);
     }
 

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * GRANT    16 as REQUEST · 48 u64 sequence · 56 u64 id
  * RECALL   16 as RELEASE, without seen
  * ALONE    16 u8 0 or 1
+ * LOCK_ENDED  16 u64 number of the lock request · 24 u8 result, a position in the list of LockResult
  * </pre>
  *
  * Answers to calls: {@code 0 u8 version · 1 u8 status · 2 u16 zero · 4 u32 term in ms · 8 u64 epoch · 16 u64 sequence}, and then of CALL the service's
@@ -45,7 +46,8 @@ public final class SessionCodec {
         RELEASE,
         GRANT,
         RECALL,
-        ALONE
+        ALONE,
+        LOCK_ENDED
     }
 
     /** What an owner says to a call. */
@@ -94,7 +96,8 @@ public final class SessionCodec {
             Kind.RELEASE,
             Kind.GRANT,
             Kind.RECALL,
-            Kind.ALONE);
+            Kind.ALONE,
+            Kind.LOCK_ENDED);
     private static final List<Status> STATUSES = List.of(Status.OK, Status.NOT_OWNER, Status.NOT_READY, Status.ENDED);
     private static final List<Resource.Kind> RESOURCES =
             List.of(Resource.Kind.DATA, Resource.Kind.ATTR, Resource.Kind.ENTRIES);
@@ -138,6 +141,14 @@ public final class SessionCodec {
 
     public static ByteBuffer alone(int volume, SessionId session, boolean alone) {
         return start(Kind.ALONE, volume, session, 1).put((byte) (alone ? 1 : 0)).flip();
+    }
+
+    /** A lock request that waited has ended; {@code result} is for the receiver to make sense of. */
+    public static ByteBuffer lockEnded(int volume, SessionId session, long request, int result) {
+        return start(Kind.LOCK_ENDED, volume, session, Long.BYTES + 1)
+                .putLong(request)
+                .put((byte) result)
+                .flip();
     }
 
     public static ByteBuffer token(int volume, SessionId session, TokenMessage message) {

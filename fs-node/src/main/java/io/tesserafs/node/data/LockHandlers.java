@@ -29,11 +29,8 @@ import org.slf4j.LoggerFactory;
 final class LockHandlers {
     private static final Logger LOG = LoggerFactory.getLogger(LockHandlers.class);
 
-    /**
-     * Requests of this node that may wait at a time; a further one is answered ENOLCK if it would have to. Each takes one of the 256 calls that may be
-     * under way to an owner on another node, whose lease is renewed by such calls as well.
-     */
-    private static final int MAX_WAITING = 128;
+    /** Requests of this node that may wait at a time; a further one is answered ENOLCK if it would have to. */
+    private static final int MAX_WAITING = 2048;
 
     private final LockService service;
     private final PosixOwners posixOwners = new PosixOwners();

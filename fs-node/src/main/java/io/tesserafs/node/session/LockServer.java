@@ -6,22 +6,16 @@ import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.lock.LockService;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.session.WireIn.MalformedException;
-import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 
 /** Carries out lock calls of one session at the volume's owner. Thread-safe. */
 final class LockServer {
-    /** An answer to AWAIT comes at the latest after this, so that no call is under way for ever. */
-    private static final long AWAIT_MS = 5_000;
-
     private final OwnedVolume volume;
     private final SessionId session;
     private final LockService locks;
-    private final Map<Long, CompletableFuture<LockResult>> waiting = new ConcurrentHashMap<>();
+    private final Set<Long> waiting = ConcurrentHashMap.newKeySet();
 
     LockServer(OwnedVolume volume, SessionId session) {
         this.volume = volume;
@@ -40,7 +34,6 @@ final class LockServer {
                 }
             }
             case LOCK_SET -> set(in, out);
-            case LOCK_AWAIT -> LockWire.result(out, await(in.i64()));
             case LOCK_CANCEL -> locks.cancel(in.i64());
             case LOCK_UNLOCK ->
                 LockWire.result(
@@ -59,6 +52,7 @@ final class LockServer {
                     check(lock.owner().session());
                     LockWire.result(out, volume.locks().restore(lock).join());
                 }
+                volume.restored(session);
             }
             default -> {
                 return false;
@@ -84,27 +78,20 @@ final class LockServer {
         LockRequest request = request(in);
         LockService.Waiting mode = LockWire.waiting(in);
         volume.awaitOpen();
+        if (!waiting.add(id)) { // asked again after the connection was lost
+            LockWire.result(out, LockResult.QUEUED);
+            return;
+        }
         CompletableFuture<LockResult> end = locks.setlk(id, request, mode);
-        if (!end.isDone()) {
-            waiting.put(id, end);
-        }
-        LockWire.result(out, end.getNow(LockResult.QUEUED));
-    }
-
-    private LockResult await(long id) throws InterruptedException {
-        CompletableFuture<LockResult> end = waiting.get(id);
-        if (end == null) {
-            return LockResult.LOST; // asked of another owner, which is gone: it is to be asked anew
-        }
-        try {
-            LockResult result = end.get(AWAIT_MS, TimeUnit.MILLISECONDS);
+        LockResult now = end.getNow(LockResult.QUEUED);
+        LockWire.result(out, now);
+        if (now == LockResult.QUEUED) {
+            var _ = end.whenComplete((result, failure) -> {
+                waiting.remove(id);
+                volume.lockEnded(session, id, failure == null ? result : LockResult.LOST);
+            });
+        } else {
             waiting.remove(id);
-            return result;
-        } catch (TimeoutException e) {
-            return LockResult.QUEUED;
-        } catch (ExecutionException e) {
-            waiting.remove(id);
-            return LockResult.LOST;
         }
     }
 }

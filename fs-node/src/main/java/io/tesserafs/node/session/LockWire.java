@@ -53,7 +53,11 @@ final class LockWire {
     }
 
     static void result(WireOut out, LockResult result) {
-        out.u8(RESULTS.indexOf(result));
+        out.u8(code(result));
+    }
+
+    static int code(LockResult result) {
+        return RESULTS.indexOf(result);
     }
 
     static LockResult result(WireIn in) throws MalformedException {

@@ -1,5 +1,6 @@
 package io.tesserafs.node.session;
 
+import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionCodec;
 import io.tesserafs.coherence.session.SessionCodec.Answer;
 import io.tesserafs.coherence.session.SessionCodec.Header;
@@ -31,6 +32,9 @@ public final class NodeEndpoint implements Service {
 
         /** May block. */
         void alone(boolean alone);
+
+        /** Must not block. */
+        void lockEnded(long request, LockResult result);
     }
 
     /** A session's link: an owner that was replaced may still be talking on an old connection. */
@@ -79,12 +83,21 @@ public final class NodeEndpoint implements Service {
     public void notified(Connection from, ByteBuffer message) {
         try {
             Header header = SessionCodec.header(message);
-            TokenMessage.ToNode token = SessionCodec.toNode(header.kind(), message);
             Receiver receiver = find(from, header.session());
+            if (header.kind() == Kind.LOCK_ENDED) {
+                WireIn in = new WireIn(message);
+                long request = in.i64();
+                LockResult result = LockWire.result(in);
+                if (receiver != null) {
+                    receiver.lockEnded(request, result);
+                }
+                return;
+            }
+            TokenMessage.ToNode token = SessionCodec.toNode(header.kind(), message);
             if (receiver != null) {
                 receiver.token(token);
             }
-        } catch (MalformedException e) {
+        } catch (MalformedException | WireIn.MalformedException e) {
             LOG.warn("{} sends nonsense: {}", from.peer(), e.getMessage());
             from.close();
         }

@@ -113,10 +113,6 @@ public final class NodeSession implements AutoCloseable {
         return locks;
     }
 
-    void warn(String what) {
-        LOG.warn("volume {}: {}", volume, what);
-    }
-
     public SessionId id() {
         return session;
     }
@@ -305,7 +301,7 @@ public final class NodeSession implements AutoCloseable {
             tokens.beginSession();
         }
         List<TokenMessage.Held> holds = tokens.detach();
-        OwnerConnection made = OwnerConnection.to(owner, volume, node, session, endpoint, callbacks);
+        OwnerConnection made = OwnerConnection.to(owner, volume, node, session, endpoint, callbacks, locks);
         boolean done = false;
         try {
             OwnedVolume.Attached attached = made.attach(tokens, holds);
@@ -313,6 +309,9 @@ public final class NodeSession implements AutoCloseable {
                 if (!fresh) {
                     lose("the owner knows it no more");
                 }
+                return null;
+            }
+            if (!locks.restore(made, restoreNumber(), oldestUnanswered())) {
                 return null;
             }
             SessionTerms terms = attached.terms();
@@ -327,9 +326,7 @@ public final class NodeSession implements AutoCloseable {
                 become(State.ATTACHED);
             }
             done = true;
-            if (!fresh) {
-                locks.restore(made);
-            }
+            locks.askAgain();
             LOG.info("volume {}: session {} with {}", volume, session, made);
             return made;
         } finally {
@@ -337,6 +334,14 @@ public final class NodeSession implements AutoCloseable {
                 made.close();
             }
         }
+    }
+
+    private synchronized long restoreNumber() {
+        return ++lastCall;
+    }
+
+    private synchronized long oldestUnanswered() {
+        return unanswered.isEmpty() ? lastCall : Math.min(lastCall, unanswered.first());
     }
 
     private void renewUntilBroken(OwnerConnection current) throws InterruptedException {

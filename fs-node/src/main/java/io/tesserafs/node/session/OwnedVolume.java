@@ -1,6 +1,7 @@
 package io.tesserafs.node.session;
 
 import io.tesserafs.coherence.lock.LocalLocks;
+import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionTable;
 import io.tesserafs.coherence.session.SessionTable.Session;
 import io.tesserafs.coherence.session.SessionTerms;
@@ -50,6 +51,9 @@ public final class OwnedVolume implements AutoCloseable {
          * @throws java.io.IOException the node does not answer
          */
         void alone(boolean alone) throws java.io.IOException;
+
+        /** A lock request of the node that waited has ended; must not block. */
+        void lockEnded(long request, LockResult result);
     }
 
     /** Kills every handle of a session on all bricks; returns when none of its writes can land any more. May block. */
@@ -194,8 +198,22 @@ public final class OwnedVolume implements AutoCloseable {
         }
         CompletableFuture<Long> sequence = tokens.attach(id, holds, end.tokens());
         long newest = sequence.join();
-        isBack(id);
         return new Attached(epoch, terms, newest);
+    }
+
+    /** The session has said which locks it holds, after {@link #attach} and what tokens it holds. Only then may anything of an earlier owner be granted. */
+    public void restored(SessionId id) {
+        isBack(id);
+    }
+
+    void lockEnded(SessionId id, long request, LockResult result) {
+        NodeEnd end;
+        synchronized (this) {
+            end = ends.get(id);
+        }
+        if (end != null) {
+            end.lockEnded(request, result);
+        }
     }
 
     /** It has said what it holds, or will never. */

@@ -1,5 +1,6 @@
 package io.tesserafs.node.session;
 
+import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionCodec;
 import io.tesserafs.coherence.session.SessionCodec.Answer;
 import io.tesserafs.coherence.session.SessionCodec.Kind;
@@ -41,7 +42,8 @@ abstract sealed class OwnerConnection implements AutoCloseable {
             int node,
             SessionId session,
             NodeEndpoint endpoint,
-            NodeSession.Node callbacks)
+            NodeSession.Node callbacks,
+            SessionLocks locks)
             throws IOException {
         OwnedVolume here = owner.here();
         Connection there = owner.there();
@@ -51,7 +53,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         if (there == null) {
             throw new IOException("volume " + volume + " has no owner");
         }
-        return new There(there, volume, node, session, endpoint, callbacks);
+        return new There(there, volume, node, session, endpoint, callbacks, locks);
     }
 
     int renewEveryMs() {
@@ -157,6 +159,11 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 public void alone(boolean alone) {
                     callbacks.alone(alone);
                 }
+
+                @Override
+                public void lockEnded(long request, LockResult result) {
+                    // Requests in this process have a future of the lock table itself.
+                }
             });
         }
 
@@ -204,6 +211,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         private final int node;
         private final NodeEndpoint endpoint;
         private final NodeSession.Node callbacks;
+        private final SessionLocks locks;
         private final LinkedBlockingQueue<ByteBuffer> queue = new LinkedBlockingQueue<>();
         private volatile long epoch;
 
@@ -213,12 +221,14 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 int node,
                 SessionId session,
                 NodeEndpoint endpoint,
-                NodeSession.Node callbacks) {
+                NodeSession.Node callbacks,
+                SessionLocks locks) {
             super(volume, session);
             this.connection = connection;
             this.node = node;
             this.endpoint = endpoint;
             this.callbacks = callbacks;
+            this.locks = locks;
         }
 
         @Override
@@ -233,6 +243,11 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 @Override
                 public void alone(boolean alone) {
                     callbacks.alone(alone);
+                }
+
+                @Override
+                public void lockEnded(long request, LockResult result) {
+                    locks.ended(request, result);
                 }
             });
             Answer answer = ask(SessionCodec.open(volume, session, node, holds), OPEN_TIMEOUT_MS);

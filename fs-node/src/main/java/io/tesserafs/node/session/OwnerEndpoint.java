@@ -1,5 +1,6 @@
 package io.tesserafs.node.session;
 
+import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionCodec;
 import io.tesserafs.coherence.session.SessionCodec.Answer;
 import io.tesserafs.coherence.session.SessionCodec.Header;
@@ -135,6 +136,11 @@ public final class OwnerEndpoint implements Service {
         @Override
         public void alone(boolean alone) throws IOException {
             connection.call(NodeEndpoint.SERVICE, SessionCodec.alone(volume, session, alone), ALONE_TIMEOUT_MS);
+        }
+
+        @Override
+        public void lockEnded(long request, LockResult result) {
+            queue.add(SessionCodec.lockEnded(volume, session, request, LockWire.code(result)));
         }
 
         void stop() {

@@ -12,7 +12,9 @@ import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.session.RemoteVolume.Decoder;
 import io.tesserafs.node.session.VolumeWire.Op;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
@@ -23,9 +25,15 @@ import org.jspecify.annotations.Nullable;
  */
 final class SessionLocks implements LockService {
     private static final int STRIPES = 64;
+    private static final long RESTORE_TIMEOUT_MS = 3_000;
 
     private final NodeSession session;
     private final RemoteVolume remote;
+    /** A request that waits, or is about to, at an owner on another node. */
+    private record Waiter(LockRequest request, Waiting mode, CompletableFuture<LockResult> end) {}
+
+    private final Map<Long, Waiter> waiters = new ConcurrentHashMap<>();
+
     /** What this node holds, as far as it knows. */
     private final LocalLocks mirror = new LocalLocks();
 
@@ -94,18 +102,8 @@ final class SessionLocks implements LockService {
     @Override
     public CompletableFuture<LockResult> setlk(long requestId, LockRequest request, Waiting waiting) {
         LockService owner = here();
-        CompletableFuture<LockResult> result = owner != null
-                ? owner.setlk(requestId, request, waiting)
-                : inOrder(request.inode(), () -> {
-                            WireOut out = VolumeWire.request(Op.LOCK_SET).i64(requestId);
-                            LockWire.request(out, request);
-                            LockWire.waiting(out, waiting);
-                            return ask(out);
-                        })
-                        .thenCompose(first -> first == LockResult.QUEUED
-                                ? await(requestId, request, waiting)
-                                : CompletableFuture.completedFuture(first))
-                        .exceptionally(lost -> LockResult.LOST);
+        CompletableFuture<LockResult> result =
+                owner != null ? owner.setlk(requestId, request, waiting) : setThere(requestId, request, waiting);
         return result.thenApply(end -> {
             if (end == LockResult.GRANTED) {
                 mirror.service(request.owner().session())
@@ -116,27 +114,32 @@ final class SessionLocks implements LockService {
         });
     }
 
-    /** Off the order: others go on while this one waits. */
-    private CompletableFuture<LockResult> await(long requestId, LockRequest request, Waiting waiting) {
-        CompletableFuture<LockResult> end = new CompletableFuture<>();
-        Thread.ofVirtual().name("tessera-lock-wait").start(() -> {
-            try {
-                LockResult result = LockResult.QUEUED;
-                while (result == LockResult.QUEUED) {
-                    result = ask(VolumeWire.request(Op.LOCK_AWAIT).i64(requestId));
-                    if (result == LockResult.LOST && request.owner().session().equals(session.id())) {
-                        WireOut again = VolumeWire.request(Op.LOCK_SET).i64(requestId); // a new owner
-                        LockWire.request(again, request);
-                        LockWire.waiting(again, waiting);
-                        result = ask(again);
-                    }
-                }
-                end.complete(result);
-            } catch (FsException e) {
-                end.complete(LockResult.LOST);
+    private CompletableFuture<LockResult> setThere(long requestId, LockRequest request, Waiting mode) {
+        Waiter waiter = new Waiter(request, mode, new CompletableFuture<>());
+        waiters.put(requestId, waiter); // before the owner is asked: its word may be faster than its answer
+        var _ = inOrder(request.inode(), () -> ask(set(requestId, waiter))).whenComplete((first, lost) -> {
+            if (lost != null) {
+                ended(requestId, LockResult.LOST);
+            } else if (first != LockResult.QUEUED) {
+                ended(requestId, first);
             }
         });
-        return end;
+        return waiter.end;
+    }
+
+    private static WireOut set(long requestId, Waiter waiter) {
+        WireOut out = VolumeWire.request(Op.LOCK_SET).i64(requestId);
+        LockWire.request(out, waiter.request);
+        LockWire.waiting(out, waiter.mode);
+        return out;
+    }
+
+    /** The owner's word on a request that waited. Must not block. */
+    void ended(long requestId, LockResult result) {
+        Waiter waiter = waiters.remove(requestId);
+        if (waiter != null) {
+            waiter.end.complete(result);
+        }
     }
 
     @Override
@@ -186,33 +189,45 @@ final class SessionLocks implements LockService {
     /** A session has ended, and its locks with it. */
     void forget(SessionId ended) {
         mirror.endSession(ended).join();
+        waiters.forEach((requestId, waiter) -> {
+            if (waiter.request.owner().session().equals(ended)) {
+                ended(requestId, LockResult.LOST);
+            }
+        });
     }
 
-    /** Tells a new owner what is held. */
-    void restore(OwnerConnection owner) {
+    /**
+     * Tells an owner that may be a new one what is held, before anything else is asked of it.
+     *
+     * @param number of a call that was not used yet
+     * @return false if the owner does not answer
+     */
+    boolean restore(OwnerConnection owner, long number, long answeredBelow) {
         List<HeldLock> held = mirror.held(session.id()).join();
         OwnedVolume here = owner.here();
         if (here != null) {
             here.locks().service(session.id());
             held.forEach(lock -> here.locks().restore(lock).join());
-        } else if (!held.isEmpty()) {
-            WireOut out = VolumeWire.request(Op.LOCK_RESTORE).i32(held.size());
-            held.forEach(lock -> LockWire.request(out, lock.asRequest()));
-            Thread.startVirtualThread(() -> restoreThere(out, held.size()));
+            here.restored(session.id());
+            return true;
         }
+        WireOut out = VolumeWire.request(Op.LOCK_RESTORE).i32(held.size());
+        held.forEach(lock -> LockWire.request(out, lock.asRequest()));
+        return owner.call(number, answeredBelow, out.done(), RESTORE_TIMEOUT_MS) != null;
     }
 
-    private void restoreThere(WireOut out, int count) {
-        try {
-            remote.call(out, in -> {
-                for (int i = 0; i < count; i++) {
-                    LockWire.result(in);
-                }
-                return true;
-            });
-        } catch (FsException e) {
-            session.warn("locks could not be said to the new owner: " + e.getMessage());
-        }
+    /** The link is a new one: the word on what waits may have been lost with the old. */
+    void askAgain() {
+        waiters.forEach((requestId, waiter) -> {
+            if (waiter.request.owner().session().equals(session.id())) {
+                inOrder(waiter.request.inode(), () -> ask(set(requestId, waiter)))
+                        .whenComplete((result, lost) -> {
+                            if (lost == null && result != LockResult.QUEUED) {
+                                ended(requestId, result);
+                            }
+                        });
+            }
+        });
     }
 
     void close() {

@@ -53,7 +53,6 @@ final class VolumeWire {
         STATISTICS,
         LOCK_GET,
         LOCK_SET,
-        LOCK_AWAIT,
         LOCK_CANCEL,
         LOCK_UNLOCK,
         LOCK_RELEASE,

@@ -220,7 +220,7 @@ final class SessionLocks implements LockService {
     void askAgain() {
         waiters.forEach((requestId, waiter) -> {
             if (waiter.request.owner().session().equals(session.id())) {
-                inOrder(waiter.request.inode(), () -> ask(set(requestId, waiter)))
+                var _ = inOrder(waiter.request.inode(), () -> ask(set(requestId, waiter)))
                         .whenComplete((result, lost) -> {
                             if (lost == null && result != LockResult.QUEUED) {
                                 ended(requestId, result);

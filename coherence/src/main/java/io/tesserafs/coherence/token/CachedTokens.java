@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * was left: messages by the cache's outbox, which keeps their order, and work that may block by the cache's threads.
  */
 final class CachedTokens implements FileTokens {
+    /** An invalidation of clean pages takes microseconds; a machine may be busy. */
+    private static final long STUCK_MS = 100;
+
     /** A thread in {@link #enter}. */
     private static final class WaitingThread extends HeldTokens.Waiter {
         private final Thread thread = Thread.currentThread();
@@ -26,9 +29,14 @@ final class CachedTokens implements FileTokens {
             super(from, to, mode);
         }
 
-        void lockPages(long lockedFrom, long lockedTo) {
-            firstPage = Ranges.alignDown(lockedFrom, Ranges.PAGE_BYTES);
-            endPage = Ranges.alignUp(lockedTo, Ranges.PAGE_BYTES);
+        private boolean surely;
+
+        void lockPages(LockedPages pages) {
+            if (!pages.isEmpty()) {
+                firstPage = Ranges.alignDown(pages.fromByte(), Ranges.PAGE_BYTES);
+                endPage = Ranges.alignUp(pages.toByte(), Ranges.PAGE_BYTES);
+                surely = pages.surely();
+            }
         }
 
         boolean hasPages() {
@@ -121,24 +129,18 @@ final class CachedTokens implements FileTokens {
 
     @Override
     public int enter(long fromByte, long toByte, Mode mode) throws TokenException {
-        return enter(fromByte, toByte, mode, 0, 0);
+        return enterWithPagesLocked(fromByte, toByte, mode, LockedPages.NONE);
     }
 
     @Override
-    public int enterWithPagesLocked(long fromByte, long toByte, Mode mode, long lockedFrom, long lockedTo)
-            throws TokenException {
-        Ranges.check(lockedFrom, lockedTo);
-        return enter(fromByte, toByte, mode, lockedFrom, lockedTo);
-    }
-
-    private int enter(long fromByte, long toByte, Mode mode, long lockedFrom, long lockedTo) throws TokenException {
+    public int enterWithPagesLocked(long fromByte, long toByte, Mode mode, LockedPages pages) throws TokenException {
         Ranges.check(fromByte, toByte);
         int ticket = gate.tryEnter(fromByte, toByte, mode);
         if (ticket != REFUSED) {
             return ticket;
         }
         WaitingThread waiter = new WaitingThread(fromByte, toByte, mode);
-        waiter.lockPages(lockedFrom, lockedTo);
+        waiter.lockPages(pages);
         advance(() -> {
             held.want(waiter);
             if (waiter.hasPages() && !waiter.woken) {
@@ -238,8 +240,8 @@ final class CachedTokens implements FileTokens {
     private void stepAround(WaitingThread waiter) {
         waitingWithPages.add(waiter);
         for (InvalidationPass pass : passes) {
-            for (InvalidationPass.Piece piece : pass.leaveOut(waiter.firstPage, waiter.endPage)) {
-                cache.execute(() -> invalidate(pass, piece));
+            for (InvalidationPass.Piece piece : around(pass, waiter)) {
+                start(pass, piece);
             }
             if (pass.isDone()) { // only its pages were left
                 cache.execute(() -> work(finishPass(pass)));
@@ -299,7 +301,7 @@ final class CachedTokens implements FileTokens {
         List<InvalidationPass.Piece> pieces;
         synchronized (this) {
             for (WaitingThread waiter : waitingWithPages) {
-                pass.leaveOut(waiter.firstPage, waiter.endPage);
+                var _ = around(pass, waiter);
             }
             pieces = pass.outstanding();
             passes.add(pass);
@@ -307,11 +309,35 @@ final class CachedTokens implements FileTokens {
         if (pieces.isEmpty()) {
             return finishPass(pass);
         }
-        for (int i = 1; i < pieces.size(); i++) {
-            InvalidationPass.Piece other = pieces.get(i);
-            cache.execute(() -> invalidate(pass, other));
+        if (pieces.size() == 1 && !pieces.getFirst().mayBeStuck()) {
+            return invalidateHere(pass, pieces.getFirst());
         }
-        return invalidateHere(pass, pieces.getFirst());
+        pieces.forEach(piece -> start(pass, piece));
+        return List.of();
+    }
+
+    /** The pieces that a waiting request makes of a pass. Under the monitor. */
+    private static List<InvalidationPass.Piece> around(InvalidationPass pass, WaitingThread waiter) {
+        return waiter.surely
+                ? pass.leaveOut(waiter.firstPage, waiter.endPage)
+                : pass.isolate(waiter.firstPage, waiter.endPage);
+    }
+
+    private void start(InvalidationPass pass, InvalidationPass.Piece piece) {
+        cache.execute(() -> invalidate(pass, piece));
+        if (piece.mayBeStuck()) {
+            cache.executeLater(() -> giveUp(pass, piece), STUCK_MS);
+        }
+    }
+
+    /** Clean pages that are not locked are gone in no time; so these are locked, by the request that waits, and hold nothing. */
+    private void giveUp(InvalidationPass pass, InvalidationPass.Piece piece) {
+        synchronized (this) {
+            if (!pass.finished(piece) || !pass.isDone()) {
+                return;
+            }
+        }
+        work(finishPass(pass));
     }
 
     private void invalidate(InvalidationPass pass, InvalidationPass.Piece piece) {

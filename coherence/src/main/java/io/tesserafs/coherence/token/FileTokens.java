@@ -41,12 +41,25 @@ public interface FileTokens {
     int enter(long fromByte, long toByte, Mode mode) throws TokenException;
 
     /**
-     * As {@link #enter} for a request that waits while the kernel holds the range's pages locked, and nothing is in them yet: a READ into the
-     * page cache, or a buffered WRITE. Recalls leave those pages out of what they invalidate, since they would wait for this very request.
+     * As {@link #enter} for a request that waits while the kernel holds pages locked, so that an invalidation of them would wait for this very
+     * request. Recalls step around them.
      */
-    default int enterWithPagesLocked(long fromByte, long toByte, Mode mode, long lockedFrom, long lockedTo)
-            throws TokenException {
+    default int enterWithPagesLocked(long fromByte, long toByte, Mode mode, LockedPages pages) throws TokenException {
         return enter(fromByte, toByte, mode);
+    }
+
+    /**
+     * Pages of a request, as bytes.
+     *
+     * @param surely they are locked and hold nothing: a READ into the page cache. Otherwise they are locked and hold nothing, <em>or</em> are not
+     *     locked and may hold something old: the last page of a buffered WRITE that fills it in part
+     */
+    record LockedPages(long fromByte, long toByte, boolean surely) {
+        public static final LockedPages NONE = new LockedPages(0, 0, true);
+
+        boolean isEmpty() {
+            return fromByte >= toByte;
+        }
     }
 
     /**

@@ -13,14 +13,14 @@ import java.util.List;
  */
 final class InvalidationPass {
     /** A range to invalidate; does not count any more once it is not in {@link #outstanding}. */
-    record Piece(long from, long to) {}
+    record Piece(long from, long to, boolean mayBeStuck) {}
 
     final HeldTokens.Recall recall;
     private final List<Piece> outstanding = new ArrayList<>(1);
 
     InvalidationPass(HeldTokens.Recall recall) {
         this.recall = recall;
-        outstanding.add(new Piece(recall.from, recall.to));
+        outstanding.add(new Piece(recall.from, recall.to, false));
     }
 
     List<Piece> outstanding() {
@@ -38,17 +38,29 @@ final class InvalidationPass {
 
     /** Leaves [from, to) out. Returns the pieces that are new. */
     List<Piece> leaveOut(long from, long to) {
+        return split(from, to, false);
+    }
+
+    /** Makes [from, to) a piece of its own, since it may get stuck. Returns the pieces that are new. */
+    List<Piece> isolate(long from, long to) {
+        return split(from, to, true);
+    }
+
+    private List<Piece> split(long from, long to, boolean keepMiddle) {
         List<Piece> fresh = new ArrayList<>(0);
         for (Piece piece : outstanding()) {
-            if (!Ranges.overlap(piece.from, piece.to, from, to)) {
+            if (!Ranges.overlap(piece.from, piece.to, from, to) || keepMiddle && piece.mayBeStuck) {
                 continue;
             }
             finished(piece);
             if (piece.from < from) {
-                fresh.add(new Piece(piece.from, from));
+                fresh.add(new Piece(piece.from, from, piece.mayBeStuck));
+            }
+            if (keepMiddle) {
+                fresh.add(new Piece(Math.max(from, piece.from), Math.min(to, piece.to), true));
             }
             if (to < piece.to) {
-                fresh.add(new Piece(to, piece.to));
+                fresh.add(new Piece(to, piece.to, piece.mayBeStuck));
             }
         }
         outstanding.addAll(fresh);

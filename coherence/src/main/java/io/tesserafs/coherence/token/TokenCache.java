@@ -12,6 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -220,6 +221,10 @@ public final class TokenCache implements TokenClient, AutoCloseable {
             throw new IllegalStateException("no recall handler is set");
         }
         return set;
+    }
+
+    void executeLater(Runnable work, long delayMs) {
+        CompletableFuture.delayedExecutor(delayMs, TimeUnit.MILLISECONDS, workers).execute(work);
     }
 
     void execute(Runnable work) {

@@ -1,11 +1,11 @@
 package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.FileTokens.LockedPages;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.fuse.SetAttr;
-import io.tesserafs.node.data.FileAccess.Locked;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import java.nio.charset.StandardCharsets;
@@ -130,7 +130,7 @@ final class AttrHandlers {
                 volume.access.withAttributes(
                         file,
                         Mode.EXCLUSIVE,
-                        () -> volume.access.withTiles(file, from, FileTokens.TO_END, Locked.NOTHING, () -> {
+                        () -> volume.access.withTiles(file, from, FileTokens.TO_END, LockedPages.NONE, () -> {
                             work.run();
                             return true;
                         }));

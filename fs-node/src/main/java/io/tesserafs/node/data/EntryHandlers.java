@@ -195,12 +195,11 @@ final class EntryHandlers {
     }
 
     /**
-     * Before a change of an inode's link count is answered, other nodes forget what they cache of its attributes. Not for the last link: who has
-     * such a file open sees the count a cache timeout later.
+     * Before a change of an inode's link count is answered, other nodes forget what they cache of its attributes.
      */
     private void showEverywhere(Request rq, @Nullable Unlinked changed, boolean alone, NodeVolume.Work reply)
             throws FsException {
-        if (alone || changed == null || changed.nlink() == 0) {
+        if (alone || changed == null) {
             reply.run();
             return;
         }

@@ -1,6 +1,7 @@
 package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.FileTokens.LockedPages;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.TokenException;
 import io.tesserafs.node.namespace.FsException;
@@ -37,11 +38,6 @@ final class FileAccess {
         return service.mayWait() || bricks.hasOthers();
     }
 
-    /** The pages that the kernel holds locked until the request is answered, and that hold nothing until then. */
-    record Locked(long from, long to) {
-        static final Locked NOTHING = new Locked(0, 0);
-    }
-
     /** Part of a request, under its tokens. */
     interface Work<T> {
         T run() throws FsException;
@@ -68,11 +64,9 @@ final class FileAccess {
         }
     }
 
-    private static int enterData(FileState file, long from, long to, Mode mode, Locked locked) throws FsException {
+    private static int enterData(FileState file, long from, long to, Mode mode, LockedPages locked) throws FsException {
         try {
-            return locked.from >= locked.to
-                    ? file.tokens.enter(from, to, mode)
-                    : file.tokens.enterWithPagesLocked(from, to, mode, locked.from, locked.to);
+            return file.tokens.enterWithPagesLocked(from, to, mode, locked);
         } catch (TokenException e) {
             throw new FsException(Failures.errno(e), "no token");
         }
@@ -157,7 +151,7 @@ final class FileAccess {
     }
 
     /** Runs work under the data token of a range, again if a brick's handle died under it. May wait. */
-    <T> T withData(FileState file, long from, long to, Mode mode, Locked locked, Work<T> work) throws FsException {
+    <T> T withData(FileState file, long from, long to, Mode mode, LockedPages locked, Work<T> work) throws FsException {
         long deadline = System.nanoTime() + DEAD_TILE_PATIENCE_NS;
         long pauseMs = FIRST_PAUSE_MS;
         while (true) {
@@ -179,7 +173,7 @@ final class FileAccess {
     }
 
     /** As {@link #withData}, for tiles as wholes: where space is given, taken, or made valid. */
-    <T> T withTiles(FileState file, long from, long to, Locked locked, Work<T> work) throws FsException {
+    <T> T withTiles(FileState file, long from, long to, LockedPages locked, Work<T> work) throws FsException {
         long first = from & -TileMap.TILE_BYTES;
         long last = to > FileTokens.TO_END - TileMap.TILE_BYTES
                 ? FileTokens.TO_END

@@ -1,10 +1,10 @@
 package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.FileTokens.LockedPages;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.Request;
-import io.tesserafs.node.data.FileAccess.Locked;
 import io.tesserafs.node.namespace.FsException;
 import org.jspecify.annotations.Nullable;
 
@@ -55,7 +55,7 @@ final class IoHandlers {
             }
         }
         volume.counters.tokenWaits.increment();
-        Locked locked = direct ? Locked.NOTHING : new Locked(offset, offset + size);
+        LockedPages locked = direct ? LockedPages.NONE : new LockedPages(offset, offset + size, true);
         volume.serveElsewhere(rq, () -> {
             if (!readPatiently(rq, open, file, offset, size, locked, !direct || knowsItsEnd(file))) {
                 access.withAttributes(
@@ -79,7 +79,7 @@ final class IoHandlers {
 
     /** False if the file seems to end within the range, and that is not sure. */
     private boolean readPatiently(
-            Request rq, OpenFile open, FileState file, long offset, int size, Locked locked, boolean knowsEnd)
+            Request rq, OpenFile open, FileState file, long offset, int size, LockedPages locked, boolean knowsEnd)
             throws FsException {
         Mode mode = file.readMode();
         int n = access.withData(file, offset, offset + size, mode, locked, () -> {
@@ -181,7 +181,7 @@ final class IoHandlers {
                             file,
                             offset,
                             offset + length,
-                            Locked.NOTHING,
+                            LockedPages.NONE,
                             () -> allocate(file, offset, length, what, keep, privileged)));
             rq.replyOk();
         });
@@ -235,7 +235,7 @@ final class IoHandlers {
                             from,
                             FileTokens.TO_END,
                             Mode.SHARED,
-                            Locked.NOTHING,
+                            LockedPages.NONE,
                             () -> ExtentIo.seek(file, offset, whence == SEEK_DATA))));
         });
     }
@@ -254,7 +254,7 @@ final class IoHandlers {
                 if (from == to) {
                     long first = Math.min(offset, outOffset);
                     long end = Math.max(offset, outOffset) + length;
-                    return access.withTiles(to, first, end, Locked.NOTHING, copy);
+                    return access.withTiles(to, first, end, LockedPages.NONE, copy);
                 }
                 return from.ino < to.ino
                         ? withSource(from, offset, length, () -> withTarget(to, outOffset, length, copy))
@@ -274,11 +274,11 @@ final class IoHandlers {
     }
 
     private int withSource(FileState file, long offset, long length, FileAccess.Work<Integer> work) throws FsException {
-        return access.withData(file, offset, offset + length, file.readMode(), Locked.NOTHING, work);
+        return access.withData(file, offset, offset + length, file.readMode(), LockedPages.NONE, work);
     }
 
     private int withTarget(FileState file, long offset, long length, FileAccess.Work<Integer> work) throws FsException {
-        return access.withTiles(file, offset, offset + length, Locked.NOTHING, work);
+        return access.withTiles(file, offset, offset + length, LockedPages.NONE, work);
     }
 
     private int copy(FileState from, long offset, FileState to, long outOffset, long length, boolean privileged)

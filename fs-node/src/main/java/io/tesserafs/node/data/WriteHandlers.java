@@ -1,10 +1,10 @@
 package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.FileTokens.LockedPages;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.Request;
-import io.tesserafs.node.data.FileAccess.Locked;
 import io.tesserafs.node.namespace.FsException;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class WriteHandlers {
     private static final int O_APPEND = 0x400;
     private static final int O_DIRECT = 0x4000;
+    private static final long PAGE_BYTES = 4096;
 
     /** One WRITE. */
     private record Write(
@@ -88,8 +89,14 @@ final class WriteHandlers {
         });
     }
 
-    private static Locked lockedPages(Write write) {
-        return write.direct ? Locked.NOTHING : new Locked(write.offset, write.end());
+    /**
+     * The kernel fills pages before it sends the WRITE. Those that are complete then it does not lock; a page that it could fill only in part, since it did not
+     * have the rest, stays locked, and ends the WRITE.
+     */
+    private static LockedPages lockedPages(Write write) {
+        long lastPage = (write.end() - 1) & -PAGE_BYTES;
+        boolean partial = write.end() % PAGE_BYTES != 0 || write.offset > lastPage;
+        return write.direct || !partial ? LockedPages.NONE : new LockedPages(lastPage, write.end(), false);
     }
 
     /** The usual way, on the reader thread. False if something in it has to wait. */
@@ -160,7 +167,7 @@ final class WriteHandlers {
     }
 
     /** Under the lane, on a thread that may wait. */
-    private int writePatiently(Write write, Locked locked) throws FsException {
+    private int writePatiently(Write write, LockedPages locked) throws FsException {
         FileState file = write.file;
         int n = access.withData(file, write.offset, write.end(), Mode.EXCLUSIVE, locked, () -> {
             int all = FileAccess.tryAll(file, Mode.EXCLUSIVE);
@@ -236,6 +243,6 @@ final class WriteHandlers {
             return;
         }
         Write write = new Write(rq, true, file, offset, payload, killSuidGid);
-        volume.serveElsewhere(rq, () -> rq.replyWritten(writePatiently(write, Locked.NOTHING)));
+        volume.serveElsewhere(rq, () -> rq.replyWritten(writePatiently(write, LockedPages.NONE)));
     }
 }

@@ -17,6 +17,12 @@ public interface FuseSession {
     /** FUSE_NOTIFY_INVAL_INODE. {@code length} 0 means to the end of the file; offset -1 invalidates attributes only. */
     void invalidateInode(long ino, long offset, long length);
 
+    /**
+     * The file is at least so long: tells a kernel that believes less, since a page fault beyond what it believes is a SIGBUS and asks nobody. By
+     * FUSE_NOTIFY_STORE of a byte before that end; the page is to be invalidated after. The kernel waits for that page's lock.
+     */
+    void extend(long ino, long size);
+
     /** FUSE_NOTIFY_INVAL_ENTRY. */
     void invalidateEntry(long parent, byte[] name);
 

@@ -224,7 +224,8 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     }
 
     void executeLater(Runnable work, long delayMs) {
-        CompletableFuture.delayedExecutor(delayMs, TimeUnit.MILLISECONDS, workers).execute(work);
+        CompletableFuture.delayedExecutor(delayMs, TimeUnit.MILLISECONDS, workers)
+                .execute(work);
     }
 
     void execute(Runnable work) {

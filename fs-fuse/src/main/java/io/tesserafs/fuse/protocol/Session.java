@@ -42,6 +42,17 @@ final class Session implements FuseSession {
     }
 
     @Override
+    public void extend(long ino, long size) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment out = notification(arena, NotifyLayout.CODE_STORE, NotifyLayout.STORE_LENGTH + 1);
+            Wire.putU64(out, BODY + NotifyLayout.STORE_NODEID, ino);
+            Wire.putU64(out, BODY + NotifyLayout.STORE_OFFSET, size - 1);
+            Wire.putU32(out, BODY + NotifyLayout.STORE_SIZE, 1);
+            check("extend inode " + ino, send(arena, out));
+        }
+    }
+
+    @Override
     public void invalidateEntry(long parent, byte[] name) {
         try (Arena arena = Arena.ofConfined()) {
             int length = NotifyLayout.ENTRY_LENGTH + name.length + 1;

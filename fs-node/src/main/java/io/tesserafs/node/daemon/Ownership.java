@@ -116,15 +116,16 @@ final class Ownership implements AutoCloseable {
         try {
             SessionId self = new SessionId(random.nextLong() | 1);
             BrickClient client = brick.fabric().connect(brick.brick().id(), self);
-            VolumeOwner owner = VolumeOwner.openWithOrphans(
+            Map<SessionId, Integer> inherited = inherited(self);
+            VolumeOwner owner = VolumeOwner.open(
                     config(),
                     epoch,
                     new ZooKeeperManifestStore(coordination.cluster(), info.number()),
                     client,
                     firstTerm.isDone() || brick.nothingLost(),
+                    !inherited.isEmpty(),
                     System.currentTimeMillis() * 1_000_000);
-            owner.onFailure(() -> failed("the owner of volume " + info.name() + " cannot go on"));
-            Map<SessionId, Integer> inherited = inherited(self);
+            owner.onFailure(() -> ownerFailed(owner));
             owner.keepSessions(inherited.keySet());
             if (inherited.isEmpty()) {
                 LongStream.of(owner.orphans()).forEach(owner::unreferenced);
@@ -177,6 +178,14 @@ final class Ownership implements AutoCloseable {
             }
         }
         return sessions;
+    }
+
+    /** Unless it was deposed, which ends it as well: then this node waits for its next term. */
+    private void ownerFailed(VolumeOwner owner) {
+        Term current = term;
+        if (current != null && current.owner == owner) {
+            failed("the owner of volume " + info.name() + " cannot go on");
+        }
     }
 
     private void failed(String what) {

@@ -3,6 +3,7 @@ package io.tesserafs.node.data;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.UnavailableException;
+import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -56,7 +57,8 @@ final class Committer {
     boolean round() {
         boolean all = true;
         boolean any = false;
-        for (FileState file : volume.files.queuedFiles()) {
+        for (FileState file :
+                List.copyOf(volume.files.queuedFiles())) { // what fails is queued again, for the next round
             volume.files.unqueue(file);
             if (!volume.files.retain(file)) {
                 continue;

@@ -26,8 +26,16 @@ final class FileAccess {
     private final VolumeService service;
     private final BrickSet bricks;
     private final long laneFrom;
+    private final KernelSizes kernel;
 
-    FileAccess(VolumeService service, BrickSet bricks, int lane) {
+    /** Tells the kernel that a file has grown. */
+    interface KernelSizes {
+        void extend(long ino, long size);
+    }
+
+    /** @param kernel is told of files that have grown: inode and size; must not wait for long */
+    FileAccess(VolumeService service, BrickSet bricks, int lane, KernelSizes kernel) {
+        this.kernel = kernel;
         this.service = service;
         this.bricks = bricks;
         this.laneFrom = lane * LANE_BYTES;
@@ -114,6 +122,20 @@ final class FileAccess {
             } finally {
                 exitIfHeld(file.tokens, all);
             }
+        }
+        tellSize(file, from, to);
+    }
+
+    /**
+     * Who reads a page under its token may learn from it that the file has grown, and then touch the new pages through a mapping: the kernel must know of
+     * them by then, or it sends SIGBUS without asking anybody. Not if the page at the new end is being read itself: then it knows.
+     */
+    private void tellSize(FileState file, long from, long to) {
+        long size = file.size;
+        long lastPage = size - 1 & -LANE_BYTES;
+        if (lastPage > (file.toldSize - 1 & -LANE_BYTES) && size > 0 && (lastPage < from || lastPage >= to)) {
+            file.toldSize = size;
+            kernel.extend(file.ino, size);
         }
     }
 

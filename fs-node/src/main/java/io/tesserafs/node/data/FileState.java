@@ -31,6 +31,9 @@ final class FileState {
     final Set<Long> holes = new TreeSet<>();
 
     volatile long size;
+    /** What the kernel believes at least. */
+    volatile long toldSize;
+
     volatile long mtimeNs;
     volatile long ctimeNs;
     volatile long atimeNs;
@@ -76,6 +79,7 @@ final class FileState {
         this.attrTokens = attrTokens;
         this.tiles = tiles;
         adopt(attr);
+        toldSize = attr.size();
     }
 
     /** Takes the owner's word for size and times, except for what was changed here and not committed. Under the exclusive lock. */
@@ -122,6 +126,7 @@ final class FileState {
 
     /** The file reaches at least to there. Under the exclusive lock. */
     void grow(long end) {
+        toldSize = Math.max(toldSize, end);
         if (end > size) {
             size = end;
             sizeChanged = true;
@@ -140,6 +145,7 @@ final class FileState {
         long stamp = lock.readLock();
         try {
             boolean stale = attrStale;
+            toldSize = Math.max(toldSize, stale ? attr.size() : Math.max(size, attr.size()));
             return new InodeAttr(
                     attr.ino(),
                     clearSuidGid ? InodeAttr.withoutSuidSgid(attr.mode()) : attr.mode(),

@@ -11,8 +11,12 @@ import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.Unlinked;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,6 +24,8 @@ import org.slf4j.LoggerFactory;
 /** What all request handlers of one mounted volume share. Thread-safe. */
 final class NodeVolume {
     private static final Logger LOG = LoggerFactory.getLogger(NodeVolume.class);
+
+    private static final long EXTEND_WAIT_MS = 50;
 
     /** Part of a handler that may end with an errno. */
     interface Work {
@@ -55,7 +61,7 @@ final class NodeVolume {
         this.blocks = new BlockMap(bricks);
         this.files = new FileTable(service, tokens, blocks);
         this.commits = new FileCommits(service, blocks, counters);
-        this.access = new FileAccess(service, bricks, options.lane());
+        this.access = new FileAccess(service, bricks, options.lane(), this::extend);
         this.names = new NameAccess(this, tokens);
         this.flushBlocks = bricks.home().info().blockingFlush();
     }
@@ -227,6 +233,25 @@ final class NodeVolume {
                 kernel.invalidateInode(ino, from, length);
             }
         });
+    }
+
+    /** Waits a moment, no longer: the page at the end may be locked by a request that waits itself. */
+    private void extend(long ino, long size) {
+        FuseSession kernel = session;
+        if (kernel == null || names.company().isAlone()) {
+            return;
+        }
+        Future<?> done = waiting.submit(() -> {
+            kernel.extend(ino, size);
+            kernel.invalidateInode(ino, size - 1 & -4096L, 4096);
+        });
+        try {
+            done.get(EXTEND_WAIT_MS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.debug("inode {}: the kernel was not told yet that it has {} bytes", ino, size, e);
+        }
     }
 
     void release(FileState file) {

@@ -335,7 +335,9 @@ final class FileOperations {
         ExtentMap extents = inode.extents();
         int at = extents == null ? -1 : extents.find(extent.tile());
         if (extents == null || at < 0 || !samePlace(extents, at, extent)) {
-            throw new FsException(Errno.EIO, "commit of space that was not given out: " + extent);
+            if (!core.space.adopt(extent.ref())) {
+                throw new FsException(Errno.EIO, "commit of space that was not given out: " + extent);
+            }
         }
     }
 

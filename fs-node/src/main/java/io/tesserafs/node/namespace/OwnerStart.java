@@ -26,7 +26,9 @@ final class OwnerStart {
     private final ManifestStore manifests;
     private final BrickClient brick;
     private final boolean sameBoot;
-    private final boolean keepOrphans;
+    /** See {@link VolumeOwner#open}. */
+    private final boolean heirs;
+
     private long orphans;
     private long holes;
 
@@ -36,13 +38,13 @@ final class OwnerStart {
             ManifestStore manifests,
             BrickClient brick,
             boolean sameBoot,
-            boolean keepOrphans) {
+            boolean heirs) {
         this.config = config;
         this.epoch = epoch;
         this.manifests = manifests;
         this.brick = brick;
         this.sameBoot = sameBoot;
-        this.keepOrphans = keepOrphans;
+        this.heirs = heirs;
     }
 
     static VolumeOwner open(
@@ -51,10 +53,10 @@ final class OwnerStart {
             ManifestStore manifests,
             BrickClient brick,
             boolean sameBoot,
-            boolean keepOrphans,
+            boolean heirs,
             long nowNs)
             throws IOException, StaleEpochException {
-        return new OwnerStart(config, epoch, manifests, brick, sameBoot, keepOrphans).open(nowNs);
+        return new OwnerStart(config, epoch, manifests, brick, sameBoot, heirs).open(nowNs);
     }
 
     private VolumeOwner open(long nowNs) throws IOException, StaleEpochException {
@@ -129,13 +131,15 @@ final class OwnerStart {
                         .max()
                         .orElse(0)
                 + 1;
-        BlockId id = firstBlock(blocks, leaked);
+        BlockId id = firstBlock(blocks, heirs ? new HashSet<>() : leaked);
         LogWriter.Segment first = blocks.formatSegment(id, epoch, sequence, manifest);
         List<Manifest.Entry> recovered = manifest.segments().subList(0, found.segments());
         List<Manifest.Entry> entries = new ArrayList<>(recovered);
         entries.add(first.entry());
         keeper.change(m -> m.withSegments(epoch, entries));
-        if (!leaked.isEmpty()) {
+        if (heirs) {
+            space.keepForHeirs(leaked);
+        } else if (!leaked.isEmpty()) {
             brick.free(leaked.stream().map(BlockId::new).toArray(BlockId[]::new));
         }
         flushRecovered(recovered, blocks);
@@ -157,7 +161,7 @@ final class OwnerStart {
                         found.tables().inodeCount(),
                         orphans,
                         holes,
-                        leaked.size()));
+                        heirs ? 0 : leaked.size()));
         upkeep.start();
         upkeep.wake();
         return owner;
@@ -242,7 +246,7 @@ final class OwnerStart {
                 core.tx.setParent(VolumeService.ROOT, VolumeService.ROOT, 0);
                 core.apply();
             }
-            if (!keepOrphans) {
+            if (!heirs) {
                 removeOrphans(core);
             }
             if (!fresh) {

@@ -74,6 +74,9 @@ final class Space implements Tables.SpaceListener {
     private final ArrayDeque<PendingFree> pending = new ArrayDeque<>();
     private final ArrayDeque<Long> toFree = new ArrayDeque<>();
     private final Set<ExtentRef> reservations = new HashSet<>();
+    /** Blocks without a reference that a last owner may have given to nodes which still live. */
+    private final Set<Long> adoptable = new HashSet<>();
+
     private long lsn;
 
     Space(BrickId brick) {
@@ -132,6 +135,29 @@ final class Space implements Tables.SpaceListener {
         }
         reservations.add(ref);
         return ref;
+    }
+
+    /**
+     * Nodes live that have space from the last owner which no record names yet: it is theirs to commit. So nothing of these blocks, nor any free slice of
+     * blocks that are in use, is given out by this owner. What nobody commits is free after the next start without such nodes.
+     */
+    void keepForHeirs(Set<Long> unreferenced) {
+        adoptable.addAll(unreferenced);
+        partial.forEach(ArrayDeque::clear);
+    }
+
+    /** Whether the space is one that {@link #keepForHeirs} kept, and nobody's since; it counts as given out then. */
+    boolean adopt(ExtentRef ref) {
+        long block = ref.block().value();
+        if (ref.isWholeBlock()) {
+            return adoptable.remove(block);
+        }
+        int sizeClass = sizeClass(ref.bytes());
+        if (adoptable.remove(block)) {
+            sliceBlocks.put(block, new SliceBlock(block, sizeClass));
+        }
+        SliceBlock slices = sliceBlocks.get(block);
+        return slices != null && slices.sizeClass == sizeClass && slices.take(ref.offset() / ref.bytes());
     }
 
     boolean isReserved(ExtentRef ref) {
@@ -230,6 +256,7 @@ final class Space implements Tables.SpaceListener {
     Set<Long> knownBlocks() {
         Set<Long> blocks = new HashSet<>(reserve);
         blocks.addAll(toFree);
+        blocks.addAll(adoptable);
         sliceBlocks.forEachLong((block, slices) -> blocks.add(block));
         reservations.forEach(ref -> blocks.add(ref.block().value()));
         pending.forEach(free -> blocks.add(free.block));

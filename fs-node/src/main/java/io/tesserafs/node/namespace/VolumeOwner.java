@@ -74,13 +74,6 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         return OwnerStart.open(config, epoch, manifests, brick, sameBoot, false, nowNs);
     }
 
-    /** As {@link #open}, but inodes without names are kept, since nodes may have them open still: {@link #orphans} until {@link #unreferenced}. */
-    public static VolumeOwner openWithOrphans(
-            VolumeConfig config, long epoch, ManifestStore manifests, BrickClient brick, boolean sameBoot, long nowNs)
-            throws IOException, StaleEpochException {
-        return OwnerStart.open(config, epoch, manifests, brick, sameBoot, true, nowNs);
-    }
-
     /** Inodes without names, in no order. */
     public long[] orphans() {
         LongStream.Builder found = LongStream.builder();
@@ -95,6 +88,24 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
             core.lock.unlock();
         }
         return found.build().toArray();
+    }
+
+    /**
+     * As the other, for an owner that may inherit sessions.
+     *
+     * @param heirs nodes of the last owner may live that have space which no record names yet, and files open that have no name any more: neither is
+     *     freed then
+     */
+    public static VolumeOwner open(
+            VolumeConfig config,
+            long epoch,
+            ManifestStore manifests,
+            BrickClient brick,
+            boolean sameBoot,
+            boolean heirs,
+            long nowNs)
+            throws IOException, StaleEpochException {
+        return OwnerStart.open(config, epoch, manifests, brick, sameBoot, heirs, nowNs);
     }
 
     public RecoveryReport report() {

@@ -21,7 +21,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -128,7 +127,6 @@ final class Ownership implements AutoCloseable {
             owner.onFailure(() -> ownerFailed(owner));
             owner.keepSessions(inherited.keySet());
             if (inherited.isEmpty()) {
-                LongStream.of(owner.orphans()).forEach(owner::unreferenced);
                 owner.cutBeyondEnds();
             }
             OwnedVolume volume = new OwnedVolume(

@@ -130,7 +130,7 @@ final class FileAccess {
      * Who reads a page under its token may learn from it that the file has grown, and then touch the new pages through a mapping: the kernel must know of
      * them by then, or it sends SIGBUS without asking anybody. Not if the page at the new end is being read itself: then it knows.
      */
-    private void tellSize(FileState file, long from, long to) {
+    void tellSize(FileState file, long from, long to) {
         long size = file.size;
         long lastPage = size - 1 & -LANE_BYTES;
         if (lastPage > (file.toldSize - 1 & -LANE_BYTES) && size > 0 && (lastPage < from || lastPage >= to)) {

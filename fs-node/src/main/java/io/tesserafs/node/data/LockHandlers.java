@@ -33,12 +33,14 @@ final class LockHandlers {
     private static final int MAX_WAITING = 2048;
 
     private final LockService service;
+    private final Granted granted;
     private final PosixOwners posixOwners = new PosixOwners();
     private final AtomicLong lastRequest = new AtomicLong();
     private final AtomicInteger waiting = new AtomicInteger();
 
-    LockHandlers(LockService service) {
+    LockHandlers(LockService service, Granted granted) {
         this.service = service;
+        this.granted = granted;
     }
 
     void getlk(Request rq, long ino, FileLock lock) {
@@ -66,6 +68,11 @@ final class LockHandlers {
                 held.owner().kernelOwner(), type, held.firstByte(), held.lastByte(), local ? held.pid() : 0, false);
     }
 
+    /** Answers a request whose lock was granted. */
+    interface Granted {
+        void granted(Request rq, long ino);
+    }
+
     void setlk(Request rq, long ino, long handle, FileLock lock, boolean wait) {
         if (lock.type() == FileLock.UNLOCKED) {
             reply(rq, service.unlock(ino, kind(lock), lock.owner(), lock.firstByte(), lock.lastByte()));
@@ -76,10 +83,11 @@ final class LockHandlers {
         }
         LockRequest request = request(ino, lock);
         if (!wait) {
-            reply(rq, service.setlk(lastRequest.incrementAndGet(), request, Waiting.NO));
+            replyLocked(rq, ino, service.setlk(lastRequest.incrementAndGet(), request, Waiting.NO));
         } else if (waiting.get() >= MAX_WAITING) {
-            reply(
+            replyLocked(
                     rq,
+                    ino,
                     service.setlk(lastRequest.incrementAndGet(), request, Waiting.NO)
                             .thenApply(end -> end == LockResult.CONFLICT ? LockResult.NO_LOCKS : end));
         } else {
@@ -102,10 +110,26 @@ final class LockHandlers {
                     && LockCaller.isDescriptionLock(rq.pid())) {
                 setlkWaiting(rq, request, Waiting.UNCHECKED);
             } else {
-                reply(rq, result, failure);
+                answer(rq, request.inode(), result, failure);
             }
             return true;
         });
+    }
+
+    private void replyLocked(Request rq, long ino, CompletableFuture<LockResult> end) {
+        detachUnlessDone(rq, end);
+        var _ = end.handle((result, failure) -> {
+            answer(rq, ino, result, failure);
+            return true;
+        });
+    }
+
+    private void answer(Request rq, long ino, @Nullable LockResult result, @Nullable Throwable failure) {
+        if (result == LockResult.GRANTED) {
+            granted.granted(rq, ino);
+        } else {
+            reply(rq, result, failure);
+        }
     }
 
     /** First what the owner's locks demand, then {@code next}, which answers the request. */

@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
 final class NodeVolume {
     private static final Logger LOG = LoggerFactory.getLogger(NodeVolume.class);
 
-    private static final long EXTEND_WAIT_MS = 50;
+    private static final long KERNEL_WAIT_MS = 100;
 
     /** Part of a handler that may end with an errno. */
     interface Work {
@@ -235,22 +235,58 @@ final class NodeVolume {
         });
     }
 
+    /**
+     * Answers a granted file lock. Who held it before may have made the file longer, and who holds it now may touch the new pages through a mapping, which
+     * asks nobody: so the kernel is told of them first.
+     */
+    void locked(Request rq, long ino) {
+        FileState file = files.find(ino);
+        if (names.company().isAlone() || file == null || !files.retain(file)) {
+            rq.replyOk();
+            return;
+        }
+        serveElsewhere(rq, () -> {
+            try {
+                access.withAttributes(file, Mode.SHARED, () -> {
+                    access.tellSize(file, 0, 0);
+                    return true;
+                });
+            } finally {
+                release(file);
+            }
+            rq.replyOk();
+        });
+    }
+
+    /** A buffered write that waited for its token: its pages may have been read anew meanwhile, without what it has now written. */
+    void dropPages(long ino, long from, long to) {
+        FuseSession kernel = session;
+        if (kernel != null) {
+            aside(() -> kernel.invalidateInode(ino, from, to - from));
+        }
+    }
+
     /** Waits a moment, no longer: the page at the end may be locked by a request that waits itself. */
     private void extend(long ino, long size) {
         FuseSession kernel = session;
         if (kernel == null || names.company().isAlone()) {
             return;
         }
-        Future<?> done = waiting.submit(() -> {
+        aside(() -> {
             kernel.extend(ino, size);
             kernel.invalidateInode(ino, size - 1 & -4096L, 4096);
         });
+    }
+
+    /** Tells the kernel something that is done at once unless it concerns a page that the very request holds locked; such a page holds nothing. */
+    private void aside(Runnable notification) {
+        Future<?> done = waiting.submit(notification);
         try {
-            done.get(EXTEND_WAIT_MS, TimeUnit.MILLISECONDS);
+            done.get(KERNEL_WAIT_MS, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | TimeoutException e) {
-            LOG.debug("inode {}: the kernel was not told yet that it has {} bytes", ino, size, e);
+            LOG.debug("a notification to the kernel is not done yet", e);
         }
     }
 

@@ -40,7 +40,7 @@ public final class TesseraFileSystem implements FileSystem {
         this.attributes = new AttrHandlers(volume);
         this.opens = new OpenHandlers(volume, attributes);
         this.io = new IoHandlers(volume);
-        this.locks = new LockHandlers(locks);
+        this.locks = new LockHandlers(locks, volume::locked);
         this.writes = new WriteHandlers(volume);
         tokens.onRecall(recalls);
     }

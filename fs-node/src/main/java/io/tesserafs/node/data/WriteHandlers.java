@@ -174,7 +174,7 @@ final class WriteHandlers {
             try {
                 boolean whole = all != FileTokens.REFUSED;
                 return whole || ExtentIo.hasTiles(file, write.offset, write.length())
-                        ? perform(write, whole)
+                        ? performLate(write, whole)
                         : ExtentIo.NOT_NOW;
             } finally {
                 FileAccess.exitIfHeld(file.tokens, all);
@@ -184,7 +184,15 @@ final class WriteHandlers {
             return n;
         }
         // The tiles must change, and other nodes are in the file: so they are taken as wholes, once.
-        return access.withTiles(file, write.offset, write.end(), locked, () -> perform(write, false));
+        return access.withTiles(file, write.offset, write.end(), locked, () -> performLate(write, false));
+    }
+
+    private int performLate(Write write, boolean whole) throws FsException {
+        int n = perform(write, whole);
+        if (!write.direct) {
+            volume.dropPages(write.file.ino, write.offset & -PAGE_BYTES, write.end());
+        }
+        return n;
     }
 
     private int perform(Write write, boolean whole) throws FsException {

@@ -27,7 +27,7 @@ class LockHandlersTest {
 
     private final LocalLocks locks = new LocalLocks();
     private final LockService other = locks.service(ELSEWHERE);
-    private final LockHandlers handlers = new LockHandlers(locks.service(HERE));
+    private final LockHandlers handlers = new LockHandlers(locks.service(HERE), (rq, ino) -> rq.replyOk());
 
     /** A request that remembers what was done with it. */
     private static final class Asked {

@@ -2,6 +2,7 @@ package io.tesserafs.node.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.fabric.brick.BrickId;
@@ -82,6 +83,9 @@ class ExactlyOnceTest {
 
                         @Override
                         public void alone(boolean alone) {}
+
+                        @Override
+                        public void lockEnded(long request, LockResult result) {}
                     }))
                     .isNotNull();
             return elected;

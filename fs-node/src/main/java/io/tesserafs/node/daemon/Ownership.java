@@ -34,6 +34,9 @@ final class Ownership implements AutoCloseable {
     /** Options of a volume in the registry. */
     static final String MAX_INODES = "maxInodes";
 
+    /** Nodes commit every five seconds what they have from the last owner; a multiple of that. */
+    private static final long ADOPTION_S = 60;
+
     /** The brick that has the log. */
     static final String BRICK = "brick";
 
@@ -149,6 +152,9 @@ final class Ownership implements AutoCloseable {
                     inherited,
                     () -> failed("the tokens of volume " + info.name() + " are damaged"));
             term = new Term(epoch, owner, volume, client);
+            if (!inherited.isEmpty()) {
+                CompletableFuture.delayedExecutor(ADOPTION_S, TimeUnit.SECONDS).execute(() -> endAdoption(owner));
+            }
             fabric.owners().add(volume);
             LOG.info("volume {}: owner in epoch {}, {}", info.name(), epoch, owner.report());
             firstTerm.complete(null);
@@ -176,6 +182,13 @@ final class Ownership implements AutoCloseable {
             }
         }
         return sessions;
+    }
+
+    private void endAdoption(VolumeOwner owner) {
+        Term current = term;
+        if (current != null && current.owner == owner) {
+            owner.freeUnadopted();
+        }
     }
 
     /** Unless it was deposed, which ends it as well: then this node waits for its next term. */

@@ -139,11 +139,17 @@ final class Space implements Tables.SpaceListener {
 
     /**
      * Nodes live that have space from the last owner which no record names yet: it is theirs to commit. So nothing of these blocks, nor any free slice of
-     * blocks that are in use, is given out by this owner. What nobody commits is free after the next start without such nodes.
+     * blocks that are in use, is given out by this owner. What nobody commits is freed by {@link #freeUnadopted}.
      */
     void keepForHeirs(Set<Long> unreferenced) {
         adoptable.addAll(unreferenced);
         partial.forEach(ArrayDeque::clear);
+    }
+
+    /** By now every node has committed what it had from the last owner. */
+    void freeUnadopted() {
+        toFree.addAll(adoptable);
+        adoptable.clear();
     }
 
     /** Whether the space is one that {@link #keepForHeirs} kept, and nobody's since; it counts as given out then. */

@@ -74,6 +74,20 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         return OwnerStart.open(config, epoch, manifests, brick, sameBoot, false, nowNs);
     }
 
+    /**
+     * Frees the space that was kept for nodes of the last owner, and that none has committed. To be called when all have had the time: they commit every few
+     * seconds.
+     */
+    public void freeUnadopted() {
+        core.lock.lock();
+        try {
+            core.space.freeUnadopted();
+        } finally {
+            core.lock.unlock();
+        }
+        keeper.wake();
+    }
+
     /** Inodes without names, in no order. */
     public long[] orphans() {
         LongStream.Builder found = LongStream.builder();

@@ -327,6 +327,7 @@ public final class NodeSession implements AutoCloseable {
             }
             done = true;
             locks.askAgain();
+            remote.forgetStock(); // the owner may be another one, which does not know of it
             LOG.info("volume {}: session {} with {}", volume, session, made);
             return made;
         } finally {

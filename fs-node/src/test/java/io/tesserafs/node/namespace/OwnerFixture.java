@@ -91,6 +91,7 @@ public final class OwnerFixture implements AutoCloseable {
             owner = keepOrphans
                     ? VolumeOwner.open(config, epoch, manifest, client, sameBoot, true, now())
                     : VolumeOwner.open(config, epoch, manifest, client, sameBoot, now());
+            owner.freeUnadopted();
             started = true;
         } finally {
             if (!started) {

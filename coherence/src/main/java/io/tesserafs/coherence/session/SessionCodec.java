@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * GRANT    16 as REQUEST · 48 u64 sequence · 56 u64 id
  * RECALL   16 as RELEASE, without seen
  * ALONE    16 u8 0 or 1
+ * ORPHANED 16 u64 inode
  * LOCK_ENDED  16 u64 number of the lock request · 24 u8 result, a position in the list of LockResult
  * </pre>
  *
@@ -47,7 +48,8 @@ public final class SessionCodec {
         GRANT,
         RECALL,
         ALONE,
-        LOCK_ENDED
+        LOCK_ENDED,
+        ORPHANED
     }
 
     /** What an owner says to a call. */
@@ -97,7 +99,8 @@ public final class SessionCodec {
             Kind.GRANT,
             Kind.RECALL,
             Kind.ALONE,
-            Kind.LOCK_ENDED);
+            Kind.LOCK_ENDED,
+            Kind.ORPHANED);
     private static final List<Status> STATUSES = List.of(Status.OK, Status.NOT_OWNER, Status.NOT_READY, Status.ENDED);
     private static final List<Resource.Kind> RESOURCES =
             List.of(Resource.Kind.DATA, Resource.Kind.ATTR, Resource.Kind.ENTRIES);
@@ -141,6 +144,11 @@ public final class SessionCodec {
 
     public static ByteBuffer alone(int volume, SessionId session, boolean alone) {
         return start(Kind.ALONE, volume, session, 1).put((byte) (alone ? 1 : 0)).flip();
+    }
+
+    /** An inode has lost its last name. */
+    public static ByteBuffer orphaned(int volume, SessionId session, long inode) {
+        return start(Kind.ORPHANED, volume, session, Long.BYTES).putLong(inode).flip();
     }
 
     /** A lock request that waited has ended; {@code result} is for the receiver to make sense of. */
@@ -251,7 +259,7 @@ public final class SessionCodec {
         return holds;
     }
 
-    /** One of the two numbers at the start of a CALL's body. */
+    /** A number at the start of a body, or what is left of it. */
     public static long number(ByteBuffer in) throws MalformedException {
         need(in, Long.BYTES);
         return in.getLong();

@@ -85,6 +85,21 @@ final class OpenVolume implements AutoCloseable {
         }
 
         @Override
+        public void orphaned(long ino) {
+            Thread.startVirtualThread(() -> {
+                TesseraFileSystem opened;
+                synchronized (this) {
+                    opened = files;
+                }
+                if (opened == null) {
+                    session.service().unreferenced(ino);
+                } else {
+                    opened.orphaned(ino);
+                }
+            });
+        }
+
+        @Override
         public void sessionBegins(SessionId id) {
             ownership.ownSession(id);
             try {

@@ -59,6 +59,12 @@ public final class TesseraFileSystem implements FileSystem {
         }
     }
 
+    /** Another node took an inode's last name: the owner is told when nothing here refers to it any more, at once if that is so. May block. */
+    public void orphaned(long ino) {
+        volume.orphan(ino);
+        volume.reapIfUnused(ino);
+    }
+
     /**
      * The session with the owner is over: what was not committed is lost, and the next fsync of every file it belonged to says so. Tokens were ended, and with
      * them the kernel's caches of what they covered. Not from a request's thread.

@@ -35,6 +35,9 @@ public final class NodeEndpoint implements Service {
 
         /** Must not block. */
         void lockEnded(long request, LockResult result);
+
+        /** Must not block. */
+        void orphaned(long ino);
     }
 
     /** A session's link: an owner that was replaced may still be talking on an old connection. */
@@ -90,6 +93,13 @@ public final class NodeEndpoint implements Service {
                 LockResult result = LockWire.result(in);
                 if (receiver != null) {
                     receiver.lockEnded(request, result);
+                }
+                return;
+            }
+            if (header.kind() == Kind.ORPHANED) {
+                long ino = SessionCodec.number(message);
+                if (receiver != null) {
+                    receiver.orphaned(ino);
                 }
                 return;
             }

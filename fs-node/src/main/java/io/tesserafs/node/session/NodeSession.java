@@ -62,6 +62,9 @@ public final class NodeSession implements AutoCloseable {
         /** The session is over: nothing that is cached or unsaved is worth anything. Tokens are gone already. May block. */
         void sessionLost();
 
+        /** An inode has no name any more: {@code unreferenced} is to be called once nothing here refers to it, perhaps at once. Must not block. */
+        void orphaned(long ino);
+
         /** A new session is about to begin; bricks are to be reached under it. */
         void sessionBegins(SessionId session);
     }

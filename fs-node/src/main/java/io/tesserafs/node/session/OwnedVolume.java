@@ -54,6 +54,9 @@ public final class OwnedVolume implements AutoCloseable {
 
         /** A lock request of the node that waited has ended; must not block. */
         void lockEnded(long request, LockResult result);
+
+        /** An inode has lost its last name: the node says so once nothing there refers to it any more. Must not block. */
+        void orphaned(long ino);
     }
 
     /** Kills every handle of a session on all bricks; returns when none of its writes can land any more. May block. */
@@ -92,9 +95,11 @@ public final class OwnedVolume implements AutoCloseable {
     private final SessionTable sessions;
 
     private final Map<SessionId, AnsweredCalls> calls = new HashMap<>();
-    private final Map<SessionId, LockServer> lockServers = new HashMap<>();
+    private final Map<SessionId, SessionCalls> sessionCalls = new HashMap<>();
 
     private final Map<SessionId, NodeEnd> ends = new HashMap<>();
+    /** Inodes without names, and the sessions that may still refer to them. */
+    private final Map<Long, Set<SessionId>> orphans = new HashMap<>();
     /** Sessions of the last owner that are not back yet. */
     private final Set<SessionId> awaited = new HashSet<>();
     /** The session that was told it is alone, if any. */
@@ -198,7 +203,57 @@ public final class OwnedVolume implements AutoCloseable {
         }
         CompletableFuture<Long> sequence = tokens.attach(id, holds, end.tokens());
         long newest = sequence.join();
+        askAboutOrphans(id, end);
         return new Attached(epoch, terms, newest);
+    }
+
+    /** What it was asked before may have been lost with its connection. */
+    private void askAboutOrphans(SessionId id, NodeEnd end) {
+        List<Long> asked = new ArrayList<>();
+        synchronized (this) {
+            orphans.forEach((ino, left) -> {
+                if (left.contains(id)) {
+                    asked.add(ino);
+                }
+            });
+        }
+        asked.forEach(end::orphaned);
+    }
+
+    /** A session refers to an inode without names no more. The inode ends when that is so of all: the others are asked. */
+    public void unreferenced(SessionId from, long ino) {
+        List<NodeEnd> others = new ArrayList<>();
+        boolean last;
+        synchronized (this) {
+            Set<SessionId> left = orphans.get(ino);
+            if (left == null) {
+                left = new HashSet<>(ends.keySet());
+                left.remove(from);
+                orphans.put(ino, left);
+                left.forEach(id -> others.add(ends.get(id)));
+            }
+            left.remove(from);
+            last = left.isEmpty();
+            if (last) {
+                orphans.remove(ino);
+            }
+        }
+        others.forEach(end -> end.orphaned(ino));
+        if (last) {
+            service.unreferenced(ino);
+        }
+    }
+
+    private void letGoOfOrphans(SessionId gone) {
+        List<Long> asked = new ArrayList<>();
+        synchronized (this) {
+            orphans.forEach((ino, left) -> {
+                if (left.contains(gone)) {
+                    asked.add(ino);
+                }
+            });
+        }
+        asked.forEach(ino -> unreferenced(gone, ino));
     }
 
     /** The session has said which locks it holds, after {@link #attach} and what tokens it holds. Only then may anything of an earlier owner be granted. */
@@ -309,12 +364,12 @@ public final class OwnedVolume implements AutoCloseable {
             return null;
         }
         RequestTag tag = new RequestTag(id, number, answeredBelow);
-        ByteBuffer answer = known.once(number, answeredBelow, () -> server.serveOnce(request, tag, lockServer(id)));
+        ByteBuffer answer = known.once(number, answeredBelow, () -> server.serveOnce(request, tag, callsOf(id)));
         return service.isRunning() ? answer : null;
     }
 
-    private synchronized LockServer lockServer(SessionId id) {
-        return lockServers.computeIfAbsent(id, session -> new LockServer(this, session));
+    private synchronized SessionCalls callsOf(SessionId id) {
+        return sessionCalls.computeIfAbsent(id, session -> new SessionCalls(this, session));
     }
 
     public LocalLocks locks() {
@@ -400,12 +455,13 @@ public final class OwnedVolume implements AutoCloseable {
                     e.getMessage());
         }
         isBack(id);
+        letGoOfOrphans(id);
         service.endSession(id);
         synchronized (this) {
             sessions.evicted(id);
             ends.remove(id);
             calls.remove(id);
-            lockServers.remove(id);
+            sessionCalls.remove(id);
             if (id.equals(alone)) {
                 alone = null;
             }

@@ -164,6 +164,11 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 public void lockEnded(long request, LockResult result) {
                     // Requests in this process have a future of the lock table itself.
                 }
+
+                @Override
+                public void orphaned(long ino) {
+                    callbacks.orphaned(ino);
+                }
             });
         }
 
@@ -248,6 +253,11 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 @Override
                 public void lockEnded(long request, LockResult result) {
                     locks.ended(request, result);
+                }
+
+                @Override
+                public void orphaned(long ino) {
+                    callbacks.orphaned(ino);
                 }
             });
             Answer answer = ask(SessionCodec.open(volume, session, node, holds), OPEN_TIMEOUT_MS);

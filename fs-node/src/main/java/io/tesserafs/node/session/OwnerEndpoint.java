@@ -143,6 +143,11 @@ public final class OwnerEndpoint implements Service {
             queue.add(SessionCodec.lockEnded(volume, session, request, LockWire.code(result)));
         }
 
+        @Override
+        public void orphaned(long ino) {
+            queue.add(SessionCodec.orphaned(volume, session, ino));
+        }
+
         void stop() {
             queue.add(STOP);
         }

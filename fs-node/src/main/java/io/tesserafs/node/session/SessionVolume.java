@@ -203,7 +203,12 @@ final class SessionVolume implements VolumeService {
 
     @Override
     public void unreferenced(long ino) {
-        any().unreferenced(ino);
+        OwnedVolume here = session.ownerHere();
+        if (here == null) {
+            remote.unreferenced(ino);
+        } else {
+            here.unreferenced(session.id(), ino);
+        }
     }
 
     @Override

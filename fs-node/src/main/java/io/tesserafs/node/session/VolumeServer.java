@@ -48,7 +48,7 @@ final class VolumeServer {
     }
 
     /** As {@link #serve}, but what a former owner did for the same request is not done again. Its answer is given as of now. */
-    ByteBuffer serveOnce(ByteBuffer request, RequestTag tag, LockServer locks) {
+    ByteBuffer serveOnce(ByteBuffer request, RequestTag tag, SessionCalls locks) {
         try {
             VolumeWire.Op op = VolumeWire.op(new WireIn(request.duplicate().order(ByteOrder.LITTLE_ENDIAN)));
             Applied applied = CHANGES.contains(op) ? service.applied(tag.session(), tag.number()) : null;
@@ -75,7 +75,7 @@ final class VolumeServer {
     }
 
     /** Never fails: what goes wrong is in the answer. */
-    ByteBuffer serve(ByteBuffer request, LockServer locks) {
+    ByteBuffer serve(ByteBuffer request, SessionCalls locks) {
         try {
             WireIn in = new WireIn(request);
             WireOut out = new WireOut().i32(0);
@@ -164,7 +164,6 @@ final class VolumeServer {
             case ALLOCATE -> allocate(in, out);
             case RELEASE -> service.release(VolumeWire.ref(in));
             case COMMIT -> VolumeWire.attr(out, service.commit(in.i64(), VolumeWire.commit(in)));
-            case UNREFERENCED -> service.unreferenced(in.i64());
             case SYNC -> service.sync();
             case STATISTICS -> {
                 VolumeService.Statistics s = service.statistics();

@@ -86,6 +86,9 @@ class ExactlyOnceTest {
 
                         @Override
                         public void lockEnded(long request, LockResult result) {}
+
+                        @Override
+                        public void orphaned(long ino) {}
                     }))
                     .isNotNull();
             return elected;

@@ -10,14 +10,14 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Carries out lock calls of one session at the volume's owner. Thread-safe. */
-final class LockServer {
+/** Calls that concern one session at the volume's owner: its file locks, and inodes without names that it lets go of. Thread-safe. */
+final class SessionCalls {
     private final OwnedVolume volume;
     private final SessionId session;
     private final LockService locks;
     private final Set<Long> waiting = ConcurrentHashMap.newKeySet();
 
-    LockServer(OwnedVolume volume, SessionId session) {
+    SessionCalls(OwnedVolume volume, SessionId session) {
         this.volume = volume;
         this.session = session;
         this.locks = volume.locks().service(session);
@@ -34,6 +34,7 @@ final class LockServer {
                 }
             }
             case LOCK_SET -> set(in, out);
+            case UNREFERENCED -> volume.unreferenced(session, in.i64());
             case LOCK_CANCEL -> locks.cancel(in.i64());
             case LOCK_UNLOCK ->
                 LockWire.result(

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * and go on, by kind:
  *
  * <pre>
- * OPEN     16 u32 node · 20 u32 count · count times HELD
+ * OPEN     16 u32 node · 20 u32 count · 24 u64 number · count times HELD
  * HELD     0 u64 inode · 8 u8 resource · 9 u8 mode · 10 u16 zero, u32 zero · 16 u64 from · 24 u64 to          (32 bytes)
  * CALL     16 u64 number · 24 u64 all below have been answered · 32 the request of the volume's service
  * REQUEST  16 u64 inode · 24 u8 resource · 25 u8 mode · 26 zero · 32 u64 from · 40 u64 to · 48 u64 id
@@ -66,6 +66,13 @@ public final class SessionCodec {
     /** Who speaks, and what about. */
     public record Header(Kind kind, int volume, SessionId session) {}
 
+    /**
+     * What a node says when it attaches.
+     *
+     * @param number counts the node's OPENs of the session, from 1 for the one that begins it
+     */
+    public record Opening(int node, long number, List<TokenMessage.Held> holds) {}
+
     /** The answer to a call. */
     public record Answer(Status status, int termMs, long epoch, long sequence) {
         public static Answer of(Status status) {
@@ -85,6 +92,7 @@ public final class SessionCodec {
     public static final int HEADER_BYTES = 16;
     public static final int ANSWER_BYTES = 24;
     private static final byte VERSION = 1;
+    private static final int OPEN_BYTES = 16;
     private static final int HELD_BYTES = 32;
     private static final int TOKEN_BYTES = 32;
 
@@ -118,9 +126,10 @@ public final class SessionCodec {
                 .putLong(session.value());
     }
 
-    public static ByteBuffer open(int volume, SessionId session, int node, List<TokenMessage.Held> holds) {
-        ByteBuffer out = start(Kind.OPEN, volume, session, 8 + holds.size() * HELD_BYTES);
-        out.putInt(node).putInt(holds.size());
+    public static ByteBuffer open(int volume, SessionId session, Opening opening) {
+        List<TokenMessage.Held> holds = opening.holds;
+        ByteBuffer out = start(Kind.OPEN, volume, session, OPEN_BYTES + holds.size() * HELD_BYTES);
+        out.putInt(opening.node).putInt(holds.size()).putLong(opening.number);
         for (TokenMessage.Held held : holds) {
             out.putLong(held.resource().inode());
             putKinds(out, held.resource(), held.mode());
@@ -230,18 +239,22 @@ public final class SessionCodec {
         return new Header(kind, volume, new SessionId(in.getLong()));
     }
 
-    /** The rest of an OPEN: the node. What it holds follows: {@link #holds}. */
-    public static int node(ByteBuffer in) throws MalformedException {
-        need(in, 8);
+    /** The rest of an OPEN. */
+    public static Opening opening(ByteBuffer in) throws MalformedException {
+        need(in, OPEN_BYTES);
         int node = in.getInt();
+        int count = in.getInt();
+        long number = in.getLong();
         if (node < 1 || node > 0xFFFF) {
             throw new MalformedException("node " + node);
         }
-        return node;
+        if (number < 1) {
+            throw new MalformedException("OPEN number " + number);
+        }
+        return new Opening(node, number, holds(count, in));
     }
 
-    public static List<TokenMessage.Held> holds(ByteBuffer in) throws MalformedException {
-        int count = in.getInt();
+    private static List<TokenMessage.Held> holds(int count, ByteBuffer in) throws MalformedException {
         if (count < 0 || (long) count * HELD_BYTES != in.remaining()) {
             throw new MalformedException(count + " holdings in " + in.remaining() + " bytes");
         }

@@ -3,9 +3,11 @@ package io.tesserafs.coherence.session;
 import io.tesserafs.fabric.brick.SessionId;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +34,12 @@ public final class SessionTable {
         private final int node;
         private final boolean local;
         private long heardAtNs;
+        /** The newest OPEN that was carried out; 0 for none by this owner. */
+        private long opening;
+
+        /** The node said itself that it is over. */
+        private boolean disowned;
+
         private State state = State.ACTIVE;
 
         private Session(SessionId id, int node, boolean local, long nowNs) {
@@ -72,19 +80,81 @@ public final class SessionTable {
 
     private final long lifeNs;
     private final Map<SessionId, Session> sessions = new LinkedHashMap<>();
+    /** Sessions of the last owner that are neither back nor over. */
+    private final Set<SessionId> awaited = new HashSet<>();
 
     public SessionTable(SessionTerms terms) {
         this.lifeNs = TimeUnit.MILLISECONDS.toNanos(terms.ownerWaitsMs());
     }
 
-    /** False if there is one of that id which is being evicted, or of another node. */
-    public boolean open(SessionId id, int node, boolean local, long nowNs) {
+    /** The last owner had it. Until it {@link #isBack}, nobody knows what it holds. */
+    public void inherit(SessionId id, int node, long nowNs) {
+        sessions.put(id, new Session(id, node, false, nowNs));
+        awaited.add(id);
+    }
+
+    /** What every session holds is known: the grace period is over. */
+    public boolean isComplete() {
+        return awaited.isEmpty();
+    }
+
+    /** It has said what it holds, or will never. True if that ends the grace period. */
+    public boolean isBack(SessionId id) {
+        return awaited.remove(id) && awaited.isEmpty();
+    }
+
+    /**
+     * Whether a node may open this session. One that it had already must be known and alive: if it is not, then it was evicted, by this owner or an earlier one,
+     * what it holds may be another's, and bricks refuse it for ever.
+     *
+     * @param opening counts the node's OPENs of the session, from 1 for the one that begins it. One with a lower number than another that was carried out was
+     *     given up by the node, and what it says is out of date: it came by a connection that is none any more.
+     */
+    public boolean mayAttach(SessionId id, int node, long opening) {
         Session known = sessions.get(id);
         if (known == null) {
-            sessions.put(id, new Session(id, node, local, nowNs));
-            return true;
+            return opening == 1;
         }
-        return known.node == node && renew(id, nowNs);
+        return known.node == node && known.state == State.ACTIVE && opening > known.opening;
+    }
+
+    /**
+     * Other sessions of that node, now EVICTING: by beginning this one, the node says that they are over.
+     *
+     * @param certain nothing that the node said earlier can arrive later; over a network it can, by another connection, and then this
+     *     session is the older one, and the other still believed in
+     */
+    public List<Session> replacedBy(SessionId id, int node, boolean certain) {
+        List<Session> replaced = new ArrayList<>(0);
+        for (Session other : sessions.values()) {
+            if (other.node != node || other.id.equals(id)) {
+                continue;
+            }
+            other.disowned |= certain;
+            if (other.state == State.ACTIVE) {
+                other.become(State.EVICTING);
+                replaced.add(other);
+            }
+        }
+        return replaced;
+    }
+
+    /**
+     * For how long its node may still believe in the session and serve what it has cached, which no fence prevents. What it held must not be given to others
+     * before.
+     */
+    public long believedForNs(Session session, long nowNs) {
+        return session.disowned ? 0 : Math.max(0, session.heardAtNs + lifeNs - nowNs);
+    }
+
+    /** False if it {@link #mayAttach} not. */
+    public boolean open(SessionId id, int node, boolean local, long opening, long nowNs) {
+        if (!mayAttach(id, node, opening)) {
+            return false;
+        }
+        Session session = sessions.computeIfAbsent(id, key -> new Session(key, node, local, nowNs));
+        session.opening = opening;
+        return renew(id, nowNs);
     }
 
     /** False if it is unknown or over: the node has to begin anew. */

@@ -247,13 +247,18 @@ public final class TokenCache implements TokenClient, AutoCloseable {
             Outgoing next;
             while (way != null && (next = outbox.poll()) != null) {
                 if (next.generation == generation) {
-                    way.send(next.message);
+                    way.send(asOf(next.message, seenAtLeast));
                 } else if (next.generation > generation) {
                     throw new IllegalStateException("a message from the future");
                 }
                 way = link;
             }
         } while (unsent.decrementAndGet() != 0);
+    }
+
+    /** A release from between two links must apply to what the newer one was made with. */
+    private static TokenMessage.ToOwner asOf(TokenMessage.ToOwner message, long seen) {
+        return message instanceof TokenMessage.Release release ? release.seenAtLeast(seen) : message;
     }
 
     private void receive(TokenMessage.ToNode message, long from) {

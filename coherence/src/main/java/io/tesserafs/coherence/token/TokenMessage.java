@@ -38,7 +38,14 @@ public sealed interface TokenMessage {
             long fromByte,
             long toByte,
             @Nullable Mode keep,
-            long seen) implements ToOwner {}
+            long seen) implements ToOwner {
+        /**
+         * As it is to be said over a link that was made meanwhile: what was held when that was made has that sequence at most, and is meant.
+         */
+        public Release seenAtLeast(long sequence) {
+            return seen >= sequence ? this : new Release(resource, fromByte, toByte, keep, sequence);
+        }
+    }
 
     /**
      * The node holds the range, at least what it asked for and perhaps more.

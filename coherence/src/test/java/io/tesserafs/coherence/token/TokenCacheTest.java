@@ -3,6 +3,7 @@ package io.tesserafs.coherence.token;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tesserafs.fabric.brick.SessionId;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
@@ -61,6 +62,33 @@ class TokenCacheTest {
             }
             assertThat(cache.size()).isLessThanOrEqualTo(10);
             assertThat(told.sum()).isZero();
+        }
+    }
+
+    @Test
+    void shouldGiveUpForGoodWhatWasReleasedBetweenTwoLinks() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        OwnerLink link = owner.link(new SessionId(1));
+        Resource file = Resource.data(7);
+        try (TokenCache cache = new TokenCache(link, 0);
+                TokenCache other = new TokenCache(owner.link(new SessionId(2)))) {
+            cache.onRecall(NOTHING_CACHED);
+            other.onRecall(NOTHING_CACHED);
+            FileTokens tokens = cache.open(file);
+            tokens.exit(tokens.enter(0, 4096, Mode.EXCLUSIVE));
+            List<TokenMessage.Held> holds = cache.detach();
+            assertThat(holds).hasSize(1);
+            tokens.close(); // gives it back, since nothing unused is kept
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+            while (cache.size() > 0 && System.nanoTime() < deadline) {
+                Thread.onSpinWait();
+            }
+            cache.attach(link, holds).join();
+            FileTokens wanted = other.open(file);
+            int ticket = wanted.enterNow(0, 4096, Mode.EXCLUSIVE);
+            assertThat(ticket).isNotEqualTo(FileTokens.REFUSED);
+            wanted.exit(ticket);
+            wanted.close();
         }
     }
 }

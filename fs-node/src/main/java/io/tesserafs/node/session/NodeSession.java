@@ -79,6 +79,8 @@ public final class NodeSession implements AutoCloseable {
     private final RemoteVolume remote = new RemoteVolume(this::call);
     private final SessionLocks locks = new SessionLocks(this, remote);
     private final Thread keeper;
+    /** Ends the session when its lease ends, whatever the keeper is waiting for just then. */
+    private final Thread watcher;
 
     /** Guarded by this, as is the rest that is not volatile. */
     private State state = State.NONE;
@@ -89,6 +91,10 @@ public final class NodeSession implements AutoCloseable {
     private volatile @Nullable OwnerConnection link;
     private volatile SessionId session = new SessionId(1);
     private @Nullable Lease lease;
+    /** What the last session covered is being dropped. */
+    private boolean losing;
+    /** OPENs of this session. The keeper's. */
+    private long openings;
 
     public NodeSession(
             int volume, int node, OwnerFinder finder, NodeEndpoint endpoint, TokenCache tokens, Node callbacks) {
@@ -100,10 +106,13 @@ public final class NodeSession implements AutoCloseable {
         this.callbacks = callbacks;
         this.keeper =
                 Thread.ofPlatform().daemon().name("tessera-session-" + volume).unstarted(this::keep);
+        this.watcher =
+                Thread.ofPlatform().daemon().name("tessera-lease-" + volume).unstarted(this::watch);
     }
 
     public void start() {
         keeper.start();
+        watcher.start();
     }
 
     /** The volume's owner, through this session. */
@@ -268,7 +277,32 @@ public final class NodeSession implements AutoCloseable {
             } catch (RuntimeException e) {
                 LOG.error("volume {}: the session failed, trying again", volume, e);
             }
-            loseIfExpired();
+        }
+    }
+
+    private void watch() {
+        while (true) {
+            try {
+                lose(awaitExpired(), "its lease ended");
+            } catch (InterruptedException e) {
+                return; // closed
+            } catch (RuntimeException e) {
+                LOG.error("volume {}: the end of the session failed", volume, e);
+            }
+        }
+    }
+
+    private synchronized Lease awaitExpired() throws InterruptedException {
+        while (true) {
+            Lease current = lease;
+            long leftNs = current == null ? 0 : current.remainingNs(System.nanoTime());
+            if (current == null) {
+                wait();
+            } else if (leftNs > 0) {
+                TimeUnit.NANOSECONDS.timedWait(this, leftNs);
+            } else {
+                return current;
+            }
         }
     }
 
@@ -278,23 +312,20 @@ public final class NodeSession implements AutoCloseable {
         }
     }
 
-    private void loseIfExpired() {
-        Lease current;
-        synchronized (this) {
-            current = lease;
-        }
-        if (current != null && !current.isValid(System.nanoTime())) {
-            lose("its lease ended");
-        }
-    }
-
     private @Nullable OwnerConnection attach() throws IOException, InterruptedException {
-        boolean fresh;
+        Lease before;
+        long mine;
         synchronized (this) {
-            fresh = lease == null;
+            while (losing) {
+                wait();
+            }
+            before = lease;
+            mine = sessions;
         }
+        boolean fresh = before == null;
         if (fresh) {
             session = new SessionId(random.nextLong() | 1);
+            openings = 0;
         }
         OwnerFinder.Whereabouts owner = finder.find(volume);
         long sentAtNs = System.nanoTime();
@@ -304,14 +335,15 @@ public final class NodeSession implements AutoCloseable {
             tokens.beginSession();
         }
         List<TokenMessage.Held> holds = tokens.detach();
+        if (isOver(mine)) {
+            return null; // the owner must not hear that less is held while the rest is still being dropped
+        }
         OwnerConnection made = OwnerConnection.to(owner, volume, node, session, endpoint, callbacks, locks);
         boolean done = false;
         try {
-            OwnedVolume.Attached attached = made.attach(tokens, holds);
+            OwnedVolume.Attached attached = made.attach(tokens, ++openings, holds);
             if (attached == null) {
-                if (!fresh) {
-                    lose("the owner knows it no more");
-                }
+                lose(before, "the owner knows it no more");
                 return null;
             }
             if (!locks.restore(made, restoreNumber(), oldestUnanswered())) {
@@ -319,11 +351,19 @@ public final class NodeSession implements AutoCloseable {
             }
             SessionTerms terms = attached.terms();
             synchronized (this) {
-                Lease known = lease;
-                if (known == null) {
-                    lease = new Lease(terms.termMs(), terms.marginMs(), sentAtNs);
-                } else if (!known.renewed(sentAtNs, System.nanoTime())) {
-                    return null; // too late: it has to be given up
+                if (isOver(mine) || state == State.CLOSED) {
+                    return null;
+                }
+                long now = System.nanoTime();
+                if (before == null) {
+                    before = new Lease(terms.termMs(), terms.marginMs(), sentAtNs);
+                    lease = before;
+                    notifyAll();
+                } else {
+                    before.renewed(sentAtNs, now);
+                }
+                if (!before.isValid(now)) {
+                    return null; // too late: the watcher gives it up
                 }
                 link = made;
                 become(State.ATTACHED);
@@ -359,34 +399,43 @@ public final class NodeSession implements AutoCloseable {
             if (link != current) {
                 return;
             }
+            Lease known;
+            synchronized (this) {
+                known = lease;
+            }
             long sentAtNs = System.nanoTime();
             Boolean renewed = current.renew();
             if (renewed == null) {
                 broken(current);
             } else if (!renewed) {
                 broken(current);
-                lose("the owner knows it no more");
-            } else {
-                Lease known;
-                synchronized (this) {
-                    known = lease;
-                }
-                if (known != null && !known.renewed(sentAtNs, System.nanoTime())) {
-                    broken(current);
-                    lose("its lease ended");
-                }
+                lose(known, "the owner knows it no more");
+            } else if (known != null && !known.renewed(sentAtNs, System.nanoTime())) {
+                broken(current);
+                lose(known, "its lease ended");
             }
         }
     }
 
-    /** The session is over. Everything it covered is dropped before this returns. */
-    private void lose(String why) {
-        SessionId old = session;
+    private synchronized boolean isOver(long which) {
+        return sessions != which;
+    }
+
+    /**
+     * The session of that lease is over, if it was not yet. Everything it covered is dropped before this returns, or before the next one begins if that is
+     * done already elsewhere.
+     */
+    private void lose(@Nullable Lease which, String why) {
+        SessionId old;
+        OwnerConnection way;
         synchronized (this) {
-            if (lease == null || state == State.CLOSED) {
+            if (which == null || lease != which || state == State.CLOSED) {
                 return;
             }
+            old = session;
+            way = link;
             lease = null;
+            losing = true;
             sessions++;
             link = null;
             if (state != State.NONE) {
@@ -395,10 +444,20 @@ public final class NodeSession implements AutoCloseable {
             }
         }
         LOG.warn("volume {}: session {} is over: {}", volume, old, why);
-        tokens.endSession();
-        remote.forgetStock();
-        locks.forget(old);
-        callbacks.sessionLost();
+        try {
+            if (way != null) {
+                way.close();
+            }
+            tokens.endSession();
+            remote.forgetStock();
+            locks.forget(old);
+            callbacks.sessionLost();
+        } finally {
+            synchronized (this) {
+                losing = false;
+                notifyAll();
+            }
+        }
     }
 
     /** Ends the session in good order: everything is saved, and nothing will be used any more. */
@@ -420,6 +479,7 @@ public final class NodeSession implements AutoCloseable {
             notifyAll();
         }
         keeper.interrupt();
+        watcher.interrupt();
         locks.close();
         if (current != null) {
             current.end();

@@ -2,6 +2,7 @@ package io.tesserafs.node.session;
 
 import io.tesserafs.coherence.lock.LocalLocks;
 import io.tesserafs.coherence.lock.LockResult;
+import io.tesserafs.coherence.session.SessionCodec;
 import io.tesserafs.coherence.session.SessionTable;
 import io.tesserafs.coherence.session.SessionTable.Session;
 import io.tesserafs.coherence.session.SessionTerms;
@@ -32,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * A volume at its owner, as the nodes that use it see it: sessions, tokens, calls.
  *
  * <p>A session that goes silent is evicted: first fenced on every brick, so that nothing it still does can land, and only then is what it held given to
- * others. A node that is alone is told before a second one comes in, and the second waits until the first has taken note.
+ * others: once it is fenced, and its node's lease is over even by a slow clock. A node that is alone is told before a second one comes in, and the second waits until the first has taken note.
  *
  * <p>Thread-safe. The lock is held for moments; nothing that waits happens under it.
  */
@@ -100,8 +101,6 @@ public final class OwnedVolume implements AutoCloseable {
     private final Map<SessionId, NodeEnd> ends = new HashMap<>();
     /** Inodes without names, and the sessions that may still refer to them. */
     private final Map<Long, Set<SessionId>> orphans = new HashMap<>();
-    /** Sessions of the last owner that are not back yet. */
-    private final Set<SessionId> awaited = new HashSet<>();
     /** The session that was told it is alone, if any. */
     private @Nullable SessionId alone;
 
@@ -135,11 +134,10 @@ public final class OwnedVolume implements AutoCloseable {
                 Thread.ofPlatform().daemon().name("tessera-sessions-" + volume).factory());
         long now = System.nanoTime();
         inherited.forEach((id, node) -> {
-            sessions.open(id, node, false, now);
-            awaited.add(id);
+            sessions.inherit(id, node, now);
         });
-        if (!awaited.isEmpty()) {
-            LOG.info("volume {}: waiting for the sessions {} of the last owner", volume, awaited);
+        if (!sessions.isComplete()) {
+            LOG.info("volume {}: waiting for the sessions {} of the last owner", volume, inherited.keySet());
             tokens.beginGrace();
         }
         int every = Math.max(1, terms.termMs() / EXPIRY_CHECKS_PER_TERM);
@@ -170,38 +168,36 @@ public final class OwnedVolume implements AutoCloseable {
     /**
      * Begins a session, or takes it up again after its connection was lost. May block: until another node knows that it is not alone any more.
      *
-     * @return null if the session is over, and the node has to begin a new one
+     * @return null if the session is over, and the node has to begin a new one; or if the node has opened it anew meanwhile
      */
-    public @Nullable Attached attach(SessionId id, int node, boolean local, List<TokenMessage.Held> holds, NodeEnd end)
+    public @Nullable Attached attach(SessionId id, boolean local, SessionCodec.Opening opening, NodeEnd end)
             throws InterruptedException, java.io.IOException {
-        long now = System.nanoTime();
-        List<Session> replaced = new ArrayList<>(0);
+        int node = opening.node();
         synchronized (this) {
-            if (closed || sessions.find(id) == null && !holds.isEmpty()) {
-                return null; // it was evicted: what it claims may be another's by now
+            if (closed || !sessions.mayAttach(id, node, opening.number())) {
+                return null;
             }
-            for (Session other : sessions.all()) {
-                if (other.node() == node && !other.id().equals(id) && sessions.evict(other.id()) != null) {
-                    replaced.add(other); // the node says itself that this one is over
-                }
+            for (Session replaced : sessions.replacedBy(id, node, local)) {
+                evictions.execute(() -> finishEviction(replaced));
             }
         }
-        replaced.forEach(this::finishEviction);
         records.add(id, node);
+        CompletableFuture<Long> sequence;
         company.lock();
         try {
             endBeingAlone(id);
             synchronized (this) {
-                if (closed || !sessions.open(id, node, local, now)) {
+                if (closed || !sessions.open(id, node, local, opening.number(), System.nanoTime())) {
                     return null;
                 }
                 ends.put(id, end);
                 calls.computeIfAbsent(id, key -> new AnsweredCalls());
             }
+            // Under the lock, so that of two that follow each other the tokens hear in that order.
+            sequence = tokens.attach(id, opening.holds(), end.tokens());
         } finally {
             company.unlock();
         }
-        CompletableFuture<Long> sequence = tokens.attach(id, holds, end.tokens());
         long newest = sequence.join();
         askAboutOrphans(id, end);
         return new Attached(epoch, terms, newest);
@@ -274,7 +270,7 @@ public final class OwnedVolume implements AutoCloseable {
     /** It has said what it holds, or will never. */
     private void isBack(SessionId id) {
         synchronized (this) {
-            if (!awaited.remove(id) || !awaited.isEmpty()) {
+            if (!sessions.isBack(id)) {
                 return;
             }
         }
@@ -321,7 +317,7 @@ public final class OwnedVolume implements AutoCloseable {
     private void tellIfAlone() {
         NodeEnd end;
         synchronized (this) {
-            if (closed || sessions.size() != 1 || alone != null || !awaited.isEmpty()) {
+            if (closed || sessions.size() != 1 || alone != null || !sessions.isComplete()) {
                 return;
             }
             SessionId id = sessions.all().iterator().next().id();
@@ -378,7 +374,7 @@ public final class OwnedVolume implements AutoCloseable {
 
     /** Returns when the grace period is over: until then a lock may be somebody's who has not said so yet. */
     synchronized void awaitOpen() throws InterruptedException {
-        while (!awaited.isEmpty() && !closed) {
+        while (!sessions.isComplete() && !closed) {
             wait();
         }
     }
@@ -435,10 +431,25 @@ public final class OwnedVolume implements AutoCloseable {
     private void finishEviction(Session session) {
         try {
             fence.fence(session.id(), session.node());
+            awaitDisbelief(session);
             forget(session.id());
             LOG.info("volume {}: {} of node {} is fenced and forgotten", volume, session.id(), session.node());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The fence keeps the node from writing, but not from serving what it has cached: only the end of its lease does. */
+    private void awaitDisbelief(Session session) throws InterruptedException {
+        while (true) {
+            long leftNs;
+            synchronized (this) {
+                leftNs = sessions.believedForNs(session, System.nanoTime());
+            }
+            if (leftNs == 0) {
+                return;
+            }
+            TimeUnit.NANOSECONDS.sleep(leftNs);
         }
     }
 
@@ -471,7 +482,7 @@ public final class OwnedVolume implements AutoCloseable {
 
     /** False during the grace period. */
     public synchronized boolean isOpen() {
-        return awaited.isEmpty();
+        return sessions.isComplete();
     }
 
     public synchronized boolean isClosed() {

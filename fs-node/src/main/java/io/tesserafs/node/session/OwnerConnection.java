@@ -29,10 +29,12 @@ abstract sealed class OwnerConnection implements AutoCloseable {
 
     final int volume;
     final SessionId session;
+    final int node;
     private volatile SessionTerms terms = SessionTerms.DEFAULT;
 
-    OwnerConnection(int volume, SessionId session) {
+    OwnerConnection(int volume, int node, SessionId session) {
         this.volume = volume;
+        this.node = node;
         this.session = session;
     }
 
@@ -60,8 +62,12 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         return terms.renewEveryMs();
     }
 
-    /** Null if the owner does not know the session any more. */
-    final OwnedVolume.@Nullable Attached attach(TokenCache tokens, List<TokenMessage.Held> holds)
+    /**
+     * Null if the owner does not know the session any more.
+     *
+     * @param number of the OPEN, from 1 on
+     */
+    final OwnedVolume.@Nullable Attached attach(TokenCache tokens, long number, List<TokenMessage.Held> holds)
             throws IOException, InterruptedException {
         List<OwnedVolume.Attached> result = new ArrayList<>(1);
         List<Exception> failure = new ArrayList<>(1);
@@ -76,7 +82,8 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                     public CompletableFuture<Long> connect(List<TokenMessage.Held> held, Receiver receiver) {
                         CompletableFuture<Long> sequence = new CompletableFuture<>();
                         try {
-                            OwnedVolume.Attached attached = open(held, receiver);
+                            OwnedVolume.Attached attached =
+                                    open(new SessionCodec.Opening(node, number, held), receiver);
                             if (attached != null) {
                                 result.add(attached);
                                 sequence.complete(attached.sequence());
@@ -107,7 +114,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         return null;
     }
 
-    abstract OwnedVolume.@Nullable Attached open(List<TokenMessage.Held> holds, OwnerLink.Receiver receiver)
+    abstract OwnedVolume.@Nullable Attached open(SessionCodec.Opening opening, OwnerLink.Receiver receiver)
             throws IOException, InterruptedException;
 
     /** The session stands on this side too. */
@@ -131,13 +138,11 @@ abstract sealed class OwnerConnection implements AutoCloseable {
     /** The owner is in this process. */
     static final class Here extends OwnerConnection {
         private final OwnedVolume owner;
-        private final int node;
         private final NodeSession.Node callbacks;
 
         Here(OwnedVolume owner, int node, SessionId session, NodeSession.Node callbacks) {
-            super(owner.volume(), session);
+            super(owner.volume(), node, session);
             this.owner = owner;
-            this.node = node;
             this.callbacks = callbacks;
         }
 
@@ -147,9 +152,9 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         }
 
         @Override
-        OwnedVolume.@Nullable Attached open(List<TokenMessage.Held> holds, OwnerLink.Receiver receiver)
+        OwnedVolume.@Nullable Attached open(SessionCodec.Opening opening, OwnerLink.Receiver receiver)
                 throws IOException, InterruptedException {
-            return owner.attach(session, node, true, holds, new OwnedVolume.NodeEnd() {
+            return owner.attach(session, true, opening, new OwnedVolume.NodeEnd() {
                 @Override
                 public OwnerLink.Receiver tokens() {
                     return receiver;
@@ -213,7 +218,6 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         private static final ByteBuffer STOP = ByteBuffer.allocate(0);
 
         private final Connection connection;
-        private final int node;
         private final NodeEndpoint endpoint;
         private final NodeSession.Node callbacks;
         private final SessionLocks locks;
@@ -228,16 +232,15 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 NodeEndpoint endpoint,
                 NodeSession.Node callbacks,
                 SessionLocks locks) {
-            super(volume, session);
+            super(volume, node, session);
             this.connection = connection;
-            this.node = node;
             this.endpoint = endpoint;
             this.callbacks = callbacks;
             this.locks = locks;
         }
 
         @Override
-        OwnedVolume.@Nullable Attached open(List<TokenMessage.Held> holds, OwnerLink.Receiver receiver)
+        OwnedVolume.@Nullable Attached open(SessionCodec.Opening opening, OwnerLink.Receiver receiver)
                 throws IOException {
             endpoint.add(session, connection, new NodeEndpoint.Receiver() {
                 @Override
@@ -260,7 +263,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                     callbacks.orphaned(ino);
                 }
             });
-            Answer answer = ask(SessionCodec.open(volume, session, node, holds), OPEN_TIMEOUT_MS);
+            Answer answer = ask(SessionCodec.open(volume, session, opening), OPEN_TIMEOUT_MS);
             if (answer.status() == Status.ENDED) {
                 return null;
             }

@@ -7,7 +7,6 @@ import io.tesserafs.coherence.session.SessionCodec.Header;
 import io.tesserafs.coherence.session.SessionCodec.MalformedException;
 import io.tesserafs.coherence.session.SessionCodec.Status;
 import io.tesserafs.coherence.token.OwnerLink;
-import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
@@ -15,7 +14,6 @@ import io.tesserafs.fabric.peer.Service;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -60,14 +58,14 @@ public final class OwnerEndpoint implements Service {
         SessionId session = header.session();
         return switch (header.kind()) {
             case OPEN -> {
-                int node = SessionCodec.node(request);
-                if (node != from.peer().node()) {
+                SessionCodec.Opening opening = SessionCodec.opening(request);
+                if (opening.node() != from.peer().node()) {
                     throw new PeerException(
-                            PeerException.Reason.BAD_REQUEST, from.peer() + " opens a session for node " + node);
+                            PeerException.Reason.BAD_REQUEST,
+                            from.peer() + " opens a session for node " + opening.node());
                 }
-                List<TokenMessage.Held> holds = SessionCodec.holds(request);
                 RemoteEnd end = new RemoteEnd(from, volume.volume(), session);
-                OwnedVolume.Attached attached = volume.attach(session, node, false, holds, end);
+                OwnedVolume.Attached attached = volume.attach(session, false, opening, end);
                 if (attached == null) {
                     end.stop();
                     yield SessionCodec.answer(Answer.of(Status.ENDED));

@@ -2,6 +2,7 @@ package io.tesserafs.node.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tesserafs.coherence.session.SessionCodec;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.fabric.brick.BrickId;
@@ -74,15 +75,19 @@ class ExactlyOnceTest {
                     },
                     inherited,
                     () -> {});
-            assertThat(elected.attach(SESSION, 7, false, List.of(), new OwnedVolume.NodeEnd() {
-                        @Override
-                        public OwnerLink.Receiver tokens() {
-                            return message -> {};
-                        }
+            assertThat(elected.attach(
+                            SESSION,
+                            false,
+                            new SessionCodec.Opening(7, deaths + 1, List.of()),
+                            new OwnedVolume.NodeEnd() {
+                                @Override
+                                public OwnerLink.Receiver tokens() {
+                                    return message -> {};
+                                }
 
-                        @Override
-                        public void alone(boolean alone) {}
-                    }))
+                                @Override
+                                public void alone(boolean alone) {}
+                            }))
                     .isNotNull();
             return elected;
         }

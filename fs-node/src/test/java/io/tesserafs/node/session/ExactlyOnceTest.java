@@ -2,7 +2,6 @@ package io.tesserafs.node.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionCodec;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.OwnerLink;
@@ -90,7 +89,7 @@ class ExactlyOnceTest {
                                 public void alone(boolean alone) {}
 
                                 @Override
-                                public void lockEnded(long request, LockResult result) {}
+                                public void lockEnded(long request, io.tesserafs.coherence.lock.LockResult result) {}
 
                                 @Override
                                 public void orphaned(long ino) {}

@@ -1,0 +1,108 @@
+package io.tesserafs.node.session;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tesserafs.coherence.session.SessionTerms;
+import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.Mode;
+import io.tesserafs.coherence.token.Resource;
+import io.tesserafs.coherence.token.TokenCache;
+import io.tesserafs.coherence.token.TokenClient;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.node.namespace.OwnerFixture;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class NodeSessionTest {
+    private static final int PATIENCE_S = 30;
+
+    private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
+        @Override
+        public void invalidate(Resource resource, long fromByte, long toByte) {}
+
+        @Override
+        public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {}
+    };
+
+    private static final class NoRecords implements OwnedVolume.Records {
+        @Override
+        public void add(SessionId session, int node) {}
+
+        @Override
+        public void remove(SessionId session) {}
+    }
+
+    @TempDir
+    Path directory;
+
+    private static void awaitQuietly(CountDownLatch latch) throws IOException {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException(e);
+        }
+    }
+
+    @Test
+    void shouldEndWithItsLeaseEvenWhileTheOwnerIsBeingSought() throws Exception {
+        CountDownLatch lost = new CountDownLatch(1);
+        CountDownLatch done = new CountDownLatch(1);
+        AtomicInteger searches = new AtomicInteger();
+        try (OwnerFixture fixture = new OwnerFixture(directory);
+                OwnedVolume owner = new OwnedVolume(
+                        1,
+                        1,
+                        fixture.owner(),
+                        new SessionTerms(300, 40),
+                        (victim, node) -> {},
+                        new NoRecords(),
+                        Map.of(),
+                        () -> {});
+                TokenCache tokens = new TokenCache(10)) {
+            tokens.onRecall(NOTHING_CACHED);
+            OwnerFinder finder = volume -> {
+                if (searches.incrementAndGet() > 1) {
+                    awaitQuietly(done); // as a search that takes longer than the lease
+                    throw new IOException("no owner");
+                }
+                return new OwnerFinder.Whereabouts(owner, null);
+            };
+            NodeSession.Node node = new NodeSession.Node() {
+                @Override
+                public void alone(boolean alone) {}
+
+                @Override
+                public void sessionLost() {
+                    lost.countDown();
+                }
+
+                @Override
+                public void sessionBegins(SessionId session) {}
+            };
+            try (NodeSession session = new NodeSession(1, 1, finder, new NodeEndpoint(), tokens, node)) {
+                Runnable ownerDies = owner::close;
+                session.start();
+                assertThat(session.awaitAttached(TimeUnit.SECONDS.toMillis(PATIENCE_S)))
+                        .isTrue();
+                FileTokens file = tokens.open(Resource.data(7));
+                file.exit(file.enter(0, 4096, Mode.EXCLUSIVE));
+                ownerDies.run();
+                assertThat(lost.await(PATIENCE_S, TimeUnit.SECONDS)).isTrue();
+                assertThat(done.getCount()).isPositive();
+                assertThat(session.state()).isEqualTo(NodeSession.State.NONE);
+                assertThat(file.tryEnter(0, 4096, Mode.SHARED)).isEqualTo(FileTokens.REFUSED);
+                file.close();
+            } finally {
+                done.countDown();
+            }
+        }
+    }
+}

@@ -85,6 +85,9 @@ class NodeSessionTest {
                 }
 
                 @Override
+                public void orphaned(long ino) {}
+
+                @Override
                 public void sessionBegins(SessionId session) {}
             };
             try (NodeSession session = new NodeSession(1, 1, finder, new NodeEndpoint(), tokens, node)) {

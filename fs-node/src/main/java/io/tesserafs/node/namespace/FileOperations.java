@@ -233,6 +233,9 @@ final class FileOperations {
                 throw new FsException(Errno.EINVAL, "not a regular file");
             }
             for (Extent extent : commit.extents()) {
+                if (extent.tile() >= ExtentMap.MAX_TILES) {
+                    throw new FsException(Errno.EFBIG, "tile " + extent.tile());
+                }
                 checkOwned(inode, extent);
                 core.tx.putExtent(
                         ino,

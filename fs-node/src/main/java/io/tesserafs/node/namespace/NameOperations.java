@@ -10,6 +10,7 @@ import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.VolumeService.Creator;
 import io.tesserafs.node.namespace.VolumeService.EntrySink;
 import io.tesserafs.node.namespace.VolumeService.Unlinked;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Directories: what appears, disappears and moves by name. Each change is one transaction. */
@@ -17,6 +18,8 @@ final class NameOperations {
     private static final int RENAME_NOREPLACE = 1;
     private static final int RENAME_EXCHANGE = 2;
     private static final int MAX_NAME_BYTES = 255;
+    private static final Set<Integer> TYPES = Set.of(
+            S_IFREG, S_IFDIR, S_IFLNK, InodeAttr.S_IFSOCK, InodeAttr.S_IFBLK, InodeAttr.S_IFCHR, InodeAttr.S_IFIFO);
 
     private final OwnerCore core;
 
@@ -67,6 +70,9 @@ final class NameOperations {
             throws FsException {
         checkName(name);
         int type = mode & S_IFMT;
+        if (!TYPES.contains(type)) {
+            throw new FsException(Errno.EINVAL, "no type of file: " + Integer.toOctalString(mode));
+        }
         core.begin();
         try {
             Inode dir = writableDirectory(parent);

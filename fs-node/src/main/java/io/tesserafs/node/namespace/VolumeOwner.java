@@ -43,12 +43,22 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
             long extentsMadeHoles,
             long blocksFreed) {}
 
+    /** Hears of inodes without names. Called under no lock, in the thread of the call that was the cause, before that is answered. */
+    public interface OrphanListener {
+        /** An inode has lost its last name or was made without one, by a request of the session, if that is known. */
+        void orphaned(long ino, @Nullable SessionId by);
+
+        /** An inode may have a name again. */
+        void named(long ino);
+    }
+
     private final OwnerCore core;
     private final OwnerBlocks blocks;
     private final OwnerKeeper keeper;
     private final NameOperations names;
     private final FileOperations files;
     private final RecoveryReport report;
+    private volatile @Nullable OrphanListener orphanListener;
     private boolean closed;
 
     VolumeOwner(OwnerCore core, OwnerBlocks blocks, OwnerKeeper keeper, RecoveryReport report) {
@@ -137,6 +147,10 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
      */
     public void cutBeyondEnds() throws FsException {
         files.cutBeyondEnds();
+    }
+
+    public void orphanListener(OrphanListener listener) {
+        orphanListener = listener;
     }
 
     /** Runs once, on any thread, when this owner has stopped by itself: it was deposed or cannot write its log. Every call then answers EIO. */
@@ -234,28 +248,55 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
     @Override
     public InodeAttr createOrphan(long parent, int mode, Creator creator, long nowNs) throws FsException {
-        return names.createOrphan(parent, mode, creator, nowNs);
+        InodeAttr attr = names.createOrphan(parent, mode, creator, nowNs);
+        orphaned(attr.ino());
+        return attr;
     }
 
     @Override
     public InodeAttr link(long ino, long newParent, byte[] newName, long nowNs) throws FsException {
-        return names.link(ino, newParent, newName, nowNs);
+        InodeAttr attr = names.link(ino, newParent, newName, nowNs);
+        OrphanListener listener = orphanListener;
+        if (listener != null && attr.nlink() == 1) {
+            listener.named(ino);
+        }
+        return attr;
     }
 
     @Override
     public Unlinked unlink(long parent, byte[] name, long nowNs) throws FsException {
-        return names.unlink(parent, name, nowNs);
+        Unlinked gone = names.unlink(parent, name, nowNs);
+        noteOrphan(gone);
+        return gone;
     }
 
     @Override
     public Unlinked rmdir(long parent, byte[] name, long nowNs) throws FsException {
-        return names.rmdir(parent, name, nowNs);
+        Unlinked gone = names.rmdir(parent, name, nowNs);
+        noteOrphan(gone);
+        return gone;
     }
 
     @Override
     public @Nullable Unlinked rename(long parent, byte[] name, long newParent, byte[] newName, int flags, long nowNs)
             throws FsException {
-        return names.rename(parent, name, newParent, newName, flags, nowNs);
+        Unlinked gone = names.rename(parent, name, newParent, newName, flags, nowNs);
+        noteOrphan(gone);
+        return gone;
+    }
+
+    private void noteOrphan(@Nullable Unlinked gone) {
+        if (gone != null && gone.nlink() == 0) {
+            orphaned(gone.ino());
+        }
+    }
+
+    private void orphaned(long ino) {
+        OrphanListener listener = orphanListener;
+        if (listener != null) {
+            listener.orphaned(
+                    ino, OwnerCore.REQUEST.isBound() ? OwnerCore.REQUEST.get().session() : null);
+        }
     }
 
     @Override

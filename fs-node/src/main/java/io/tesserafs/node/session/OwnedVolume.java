@@ -80,6 +80,7 @@ public final class OwnedVolume implements AutoCloseable {
     private final long epoch;
     private final VolumeOwner service;
     private final VolumeServer server;
+    private final OrphanWatch orphans;
     private final SessionTerms terms;
     private final Fence fence;
     private final Records records;
@@ -99,8 +100,6 @@ public final class OwnedVolume implements AutoCloseable {
     private final Map<SessionId, SessionCalls> sessionCalls = new HashMap<>();
 
     private final Map<SessionId, NodeEnd> ends = new HashMap<>();
-    /** Inodes without names, and the sessions that may still refer to them. */
-    private final Map<Long, Set<SessionId>> orphans = new HashMap<>();
     /** The session that was told it is alone, if any. */
     private @Nullable SessionId alone;
 
@@ -122,6 +121,7 @@ public final class OwnedVolume implements AutoCloseable {
         this.epoch = epoch;
         this.service = service;
         this.server = new VolumeServer(service);
+        this.orphans = new OrphanWatch(service, this::living, this::tellOrphaned);
         this.terms = terms;
         this.fence = fence;
         this.records = records;
@@ -140,6 +140,7 @@ public final class OwnedVolume implements AutoCloseable {
             LOG.info("volume {}: waiting for the sessions {} of the last owner", volume, inherited.keySet());
             tokens.beginGrace();
         }
+        orphans.start();
         int every = Math.max(1, terms.termMs() / EXPIRY_CHECKS_PER_TERM);
         var _ = timer.scheduleWithFixedDelay(this::expire, every, every, TimeUnit.MILLISECONDS);
     }
@@ -199,57 +200,29 @@ public final class OwnedVolume implements AutoCloseable {
             company.unlock();
         }
         long newest = sequence.join();
-        askAboutOrphans(id, end);
+        orphans.attached(id);
         return new Attached(epoch, terms, newest);
     }
 
-    /** What it was asked before may have been lost with its connection. */
-    private void askAboutOrphans(SessionId id, NodeEnd end) {
-        List<Long> asked = new ArrayList<>();
-        synchronized (this) {
-            orphans.forEach((ino, left) -> {
-                if (left.contains(id)) {
-                    asked.add(ino);
-                }
-            });
-        }
-        asked.forEach(end::orphaned);
+    private synchronized Set<SessionId> living() {
+        Set<SessionId> living = new HashSet<>();
+        sessions.all().forEach(session -> living.add(session.id()));
+        return living;
     }
 
-    /** A session refers to an inode without names no more. The inode ends when that is so of all: the others are asked. */
+    private void tellOrphaned(SessionId id, long ino) {
+        NodeEnd end;
+        synchronized (this) {
+            end = ends.get(id);
+        }
+        if (end != null) {
+            end.orphaned(ino);
+        }
+    }
+
+    /** A session refers to an inode without names no more. */
     public void unreferenced(SessionId from, long ino) {
-        List<NodeEnd> others = new ArrayList<>();
-        boolean last;
-        synchronized (this) {
-            Set<SessionId> left = orphans.get(ino);
-            if (left == null) {
-                left = new HashSet<>(ends.keySet());
-                left.remove(from);
-                orphans.put(ino, left);
-                left.forEach(id -> others.add(ends.get(id)));
-            }
-            left.remove(from);
-            last = left.isEmpty();
-            if (last) {
-                orphans.remove(ino);
-            }
-        }
-        others.forEach(end -> end.orphaned(ino));
-        if (last) {
-            service.unreferenced(ino);
-        }
-    }
-
-    private void letGoOfOrphans(SessionId gone) {
-        List<Long> asked = new ArrayList<>();
-        synchronized (this) {
-            orphans.forEach((ino, left) -> {
-                if (left.contains(gone)) {
-                    asked.add(ino);
-                }
-            });
-        }
-        asked.forEach(ino -> unreferenced(gone, ino));
+        orphans.unreferenced(ino, from);
     }
 
     /** The session has said which locks it holds, after {@link #attach} and what tokens it holds. Only then may anything of an earlier owner be granted. */
@@ -466,7 +439,6 @@ public final class OwnedVolume implements AutoCloseable {
                     e.getMessage());
         }
         isBack(id);
-        letGoOfOrphans(id);
         service.endSession(id);
         synchronized (this) {
             sessions.evicted(id);
@@ -477,6 +449,7 @@ public final class OwnedVolume implements AutoCloseable {
                 alone = null;
             }
         }
+        orphans.sessionEnded(id);
         perhapsAlone();
     }
 

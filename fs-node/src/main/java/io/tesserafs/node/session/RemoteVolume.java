@@ -32,6 +32,8 @@ final class RemoteVolume implements VolumeService {
     private static final int SLICE_BATCH = 32;
 
     private static final int BLOCK_BATCH = 4;
+    /** As the kernel's. */
+    private static final int MAX_ERRNO = 4095;
 
     /** To the owner and back. */
     interface Channel {
@@ -55,6 +57,9 @@ final class RemoteVolume implements VolumeService {
         try {
             WireIn in = new WireIn(channel.call(request.done()));
             int errno = in.i32();
+            if (errno < 0 || errno > MAX_ERRNO) {
+                throw new MalformedException("errno " + errno);
+            }
             if (errno != 0) {
                 throw new FsException(
                         errno, new String(in.bytes(VolumeWire.MAX_MESSAGE_BYTES), StandardCharsets.UTF_8));

@@ -50,7 +50,7 @@ public final class OwnerFixture implements AutoCloseable {
         }
     }
 
-    OwnerFixture(Path directory, long poolBytes, long maxInodes) throws IOException {
+    public OwnerFixture(Path directory, long poolBytes, long maxInodes) throws IOException {
         this.pool = directory.resolve("pool");
         this.maxInodes = maxInodes;
         Pool.create(pool, poolBytes, "test", 1);

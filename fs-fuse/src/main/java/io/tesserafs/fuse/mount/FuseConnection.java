@@ -21,10 +21,15 @@ public record FuseConnection(int number) {
 
     /** Makes every pending and later request fail, and the daemon's reads end. Of no effect if the connection is gone. */
     public void abort() throws IOException {
-        Path abort = file("abort");
+        Path abort = abortFile();
         if (Files.exists(abort)) {
             Files.writeString(abort, "1");
         }
+    }
+
+    /** Where a write ends the connection. */
+    Path abortFile() throws IOException {
+        return file("abort");
     }
 
     private Path file(String name) throws IOException {

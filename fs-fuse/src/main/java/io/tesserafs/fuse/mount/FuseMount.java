@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -52,15 +53,9 @@ public final class FuseMount implements AutoCloseable {
         Path target = realDirectory(mountPoint);
         DeviceTransport transport = new DeviceTransport(Mounter.mount(target, options));
         try {
-            FuseServer server = FuseServer.start(
-                    transport.mainChannel(),
-                    transport::openChannel,
-                    options.readers(),
-                    fs,
-                    options.session(),
-                    transport::close);
             MountInfo info = MountInfo.at(target)
                     .orElseThrow(() -> new MountException(Reason.FAILED, target + " vanished from the mount table"));
+            FuseServer server = serve(transport, guard(new FuseConnection(info.deviceMinor())), fs, options);
             BackingDevice.tune(info, options.readAheadKiB());
             LOG.info(
                     "Mounted {} on {} (connection {}, protocol 7.{}, {} readers)",
@@ -251,6 +246,33 @@ public final class FuseMount implements AutoCloseable {
         } catch (IOException e) {
             throw new MountException(
                     Reason.BAD_MOUNT_POINT, "cannot mount on " + mountPoint + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static FuseServer serve(
+            DeviceTransport transport, @Nullable MountGuard guard, FileSystem fs, MountOptions options)
+            throws IOException {
+        Runnable endGuard = guard == null ? () -> {} : guard::close;
+        try {
+            return FuseServer.start(
+                    transport.mainChannel(), transport::openChannel, options.readers(), fs, options.session(), () -> {
+                        transport.close();
+                        endGuard.run();
+                    });
+        } catch (IOException | RuntimeException | Error e) {
+            endGuard.run();
+            throw e;
+        }
+    }
+
+    private static @Nullable MountGuard guard(FuseConnection connection) {
+        try {
+            return MountGuard.start(connection.abortFile());
+        } catch (IOException e) {
+            LOG.warn(
+                    "Nobody will abort this mount if the daemon is killed while the kernel waits for it: {}",
+                    e.getMessage());
+            return null;
         }
     }
 

@@ -261,7 +261,7 @@ final class NodeVolume {
     /** A buffered write that waited for its token: its pages may have been read anew meanwhile, without what it has now written. */
     void dropPages(long ino, long from, long to) {
         FuseSession kernel = session;
-        if (kernel != null) {
+        if (kernel != null && !names.company().isAlone()) {
             aside(() -> kernel.invalidateInode(ino, from, to - from));
         }
     }

@@ -230,12 +230,13 @@ final class WriteHandlers {
         }
         volume.counters.tokenWaits.increment();
         volume.serveElsewhere(write.rq, () -> {
+            long[] end = {0};
             int n = access.withAttributes(file, Mode.EXCLUSIVE, () -> {
-                Write there = write.at(file.size);
-                return writePatiently(there, lockedPages(write));
+                end[0] = file.size;
+                return writePatiently(write.at(end[0]), lockedPages(write));
             });
             write.rq.replyWritten(n);
-            if (!write.direct) {
+            if (!write.direct && end[0] != write.offset) {
                 volume.showAppended(file.ino, write.offset, n);
             }
         });

@@ -98,6 +98,11 @@ public final class SessionTable {
         return awaited.isEmpty();
     }
 
+    /** Of the last owner, and neither back nor over. */
+    public boolean isAwaited(SessionId id) {
+        return awaited.contains(id);
+    }
+
     /** It has said what it holds, or will never. True if that ends the grace period. */
     public boolean isBack(SessionId id) {
         return awaited.remove(id) && awaited.isEmpty();

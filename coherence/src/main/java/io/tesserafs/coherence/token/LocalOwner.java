@@ -102,6 +102,22 @@ public final class LocalOwner {
         });
     }
 
+    /**
+     * Recalls all that is held of an inode.
+     *
+     * @return completed with what was held, once none of it is any more
+     */
+    public CompletableFuture<List<TokenTable.Entry>> recall(long inode) {
+        CompletableFuture<List<TokenTable.Entry>> recalled = new CompletableFuture<>();
+        submit(t -> {
+            List<TokenTable.Entry> held = t.entriesOf(inode).stream()
+                    .filter(entry -> !entry.isWaiting())
+                    .toList();
+            t.recall(inode, () -> recalled.complete(held));
+        });
+        return recalled;
+    }
+
     /** Asks for something about the table, on whatever thread works on it. */
     public <T> CompletableFuture<T> query(java.util.function.Function<TokenTable, T> question) {
         CompletableFuture<T> answer = new CompletableFuture<>();

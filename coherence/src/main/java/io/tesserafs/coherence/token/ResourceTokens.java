@@ -40,6 +40,7 @@ final class ResourceTokens {
     private final Resource resource;
     private final List<Holding> holdings = new ArrayList<>(1);
     private final List<Waiting> queue = new ArrayList<>(0);
+    private final List<Sweep> sweeps = new ArrayList<>(0);
 
     ResourceTokens(Resource resource) {
         this.resource = resource;
@@ -85,7 +86,19 @@ final class ResourceTokens {
                 throw new IllegalStateException(session + " claims " + held + ", but there is " + other);
             }
         }
-        holdings.add(new Holding(session, held.fromByte(), held.toByte(), held.mode(), table.nextSequence()));
+        long sequence = table.nextSequence();
+        holdings.add(new Holding(session, held.fromByte(), held.toByte(), held.mode(), sequence));
+        sweeps.forEach(sweep -> sweep.follow(session, sequence));
+    }
+
+    /** Recalls all that is held now. */
+    void sweep(TokenTable table, Runnable onDone) {
+        Sweep sweep = new Sweep(onDone);
+        for (Holding holding : holdings) {
+            sweep.include(holding.session, holding.sequence);
+        }
+        sweeps.add(sweep);
+        advance(table);
     }
 
     void collect(SessionId session, List<TokenMessage.Held> into) {
@@ -110,8 +123,15 @@ final class ResourceTokens {
         return at >= to ? weakest : null;
     }
 
-    List<String> describe() {
-        return holdings.stream().map(Holding::toString).toList();
+    void list(List<TokenTable.Entry> into) {
+        for (Holding own : holdings) {
+            into.add(new TokenTable.Entry(own.session, resource, own.from, own.to, own.mode, false));
+        }
+        for (Waiting waiting : queue) {
+            TokenMessage.Request wanted = waiting.request;
+            into.add(new TokenTable.Entry(
+                    waiting.session, resource, wanted.fromByte(), wanted.toByte(), wanted.mode(), true));
+        }
     }
 
     /** One pass in order of arrival is enough: a grant only adds holdings, so it makes no earlier request possible. */
@@ -129,6 +149,22 @@ final class ResourceTokens {
         for (Waiting waiting : queue) {
             recallFor(table, waiting);
         }
+        sweeps.removeIf(sweep -> isOver(table, sweep));
+    }
+
+    private boolean isOver(TokenTable table, Sweep sweep) {
+        boolean over = true;
+        for (Holding holding : holdings) {
+            if (sweep.isToBeRecalled(holding.session, holding.sequence)) {
+                table.send(holding.session, new TokenMessage.Recall(resource, holding.from, holding.to, null));
+            }
+            over &= !sweep.means(holding.session, holding.sequence);
+        }
+        sweep.recalled(table.lastSequence());
+        if (over) {
+            sweep.done();
+        }
+        return over;
     }
 
     /** Whether the session could have the range, given what others hold and the first {@code ahead} requests of the queue. */
@@ -225,10 +261,14 @@ final class ResourceTokens {
             // way).
             Holding own = stronger.getFirst();
             holdings.remove(own);
-            fresh.add(new Holding(session, own.from, own.to, own.mode, table.nextSequence()));
+            long sequence = table.nextSequence();
+            fresh.add(new Holding(session, own.from, own.to, own.mode, sequence));
+            sweeps.forEach(sweep -> sweep.follow(session, sequence));
         }
         for (Holding holding : fresh) {
-            cut(session, holding.from, holding.to, Long.MAX_VALUE, null);
+            if (cut(session, holding.from, holding.to, Long.MAX_VALUE, null)) {
+                sweeps.forEach(sweep -> sweep.follow(session, holding.sequence));
+            }
         }
         holdings.addAll(fresh);
         for (Holding holding : fresh) {
@@ -240,8 +280,13 @@ final class ResourceTokens {
         }
     }
 
-    /** Takes the range from the session's holdings up to that sequence, or lowers them to {@code keep}. */
-    private void cut(SessionId session, long from, long to, long upToSequence, @Nullable Mode keep) {
+    /**
+     * Takes the range from the session's holdings up to that sequence, or lowers them to {@code keep}.
+     *
+     * @return whether there was any
+     */
+    private boolean cut(SessionId session, long from, long to, long upToSequence, @Nullable Mode keep) {
+        boolean any = false;
         List<Holding> pieces = new ArrayList<>(0);
         for (Iterator<Holding> it = holdings.iterator(); it.hasNext(); ) {
             Holding own = it.next();
@@ -251,6 +296,7 @@ final class ResourceTokens {
                 continue;
             }
             it.remove();
+            any = true;
             if (own.from < from) {
                 pieces.add(new Holding(session, own.from, from, own.mode, own.sequence));
             }
@@ -263,5 +309,6 @@ final class ResourceTokens {
             }
         }
         holdings.addAll(pieces);
+        return any;
     }
 }

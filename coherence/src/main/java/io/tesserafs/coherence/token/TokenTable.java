@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -97,6 +98,33 @@ public final class TokenTable {
         }
     }
 
+    /**
+     * Recalls all that is held of an inode now, although nobody waits for it. Who wants it afterwards gets it, also before this is done.
+     *
+     * @param onDone called once, in this call or a later one: everything that was held has been released, or its session is over
+     */
+    public void recall(long inode, Runnable onDone) {
+        List<ResourceTokens> held = new ArrayList<>();
+        for (Resource.Kind kind : Resource.Kind.values()) {
+            ResourceTokens tokens = resources.get(new Resource(inode, kind));
+            if (tokens != null) {
+                held.add(tokens);
+            }
+        }
+        if (held.isEmpty()) {
+            onDone.run();
+            return;
+        }
+        AtomicInteger left = new AtomicInteger(held.size());
+        for (ResourceTokens tokens : held) {
+            tokens.sweep(this, () -> {
+                if (left.decrementAndGet() == 0) {
+                    onDone.run();
+                }
+            });
+        }
+    }
+
     /** Resources that somebody holds or waits for. */
     public int resourceCount() {
         return resources.size();
@@ -108,10 +136,32 @@ public final class TokenTable {
         return tokens == null ? null : tokens.held(session, fromByte, toByte);
     }
 
-    /** What is held of a resource, as text for people. */
-    public List<String> describe(Resource resource) {
-        ResourceTokens tokens = resources.get(resource);
-        return tokens == null ? List.of() : new ArrayList<>(tokens.describe());
+    /** A range that a session holds, or one that it waits for; for people. */
+    public record Entry(
+            SessionId session, Resource resource, long fromByte, long toByte, Mode mode, boolean isWaiting) {}
+
+    /** What sessions hold and wait for, in no order; at most {@code max}. */
+    public List<Entry> entries(int max) {
+        List<Entry> list = new ArrayList<>();
+        for (ResourceTokens tokens : resources.values()) {
+            tokens.list(list);
+            if (list.size() >= max) {
+                return List.copyOf(list.subList(0, max));
+            }
+        }
+        return list;
+    }
+
+    /** What sessions hold of an inode, and wait for. */
+    public List<Entry> entriesOf(long inode) {
+        List<Entry> list = new ArrayList<>();
+        for (Resource.Kind kind : Resource.Kind.values()) {
+            ResourceTokens tokens = resources.get(new Resource(inode, kind));
+            if (tokens != null) {
+                tokens.list(list);
+            }
+        }
+        return list;
     }
 
     long nextSequence() {

@@ -24,6 +24,9 @@ class TokenModelTest {
     private static final long PAGE = Ranges.PAGE_BYTES;
     private static final int OPERATIONS = 25;
 
+    /** By an operator. */
+    private static final int MAX_RECALLS = 3;
+
     /** Bounds a run that gets nowhere. */
     private static final int MAX_STEPS = 20_000;
 
@@ -142,6 +145,8 @@ class TokenModelTest {
         final TokenTable table = new TokenTable(this::deliver);
         int started;
         int finished;
+        int recalls;
+        int recalled;
 
         World(long seed, Flaw flaw) {
             random = new Random(seed);
@@ -155,9 +160,10 @@ class TokenModelTest {
         }
 
         void run() {
-            for (int step = 0; finished < OPERATIONS; step++) {
+            for (int step = 0; finished < OPERATIONS || recalled < recalls; step++) {
                 if (step == MAX_STEPS) {
-                    throw new AssertionError(finished + " of " + started + " requests were served, then nothing more");
+                    throw new AssertionError(finished + " of " + started + " requests were served and " + recalled
+                            + " of " + recalls + " recalls done, then nothing more");
                 }
                 int index = random.nextInt(NODES);
                 step(nodes.get(index), new SessionId(index + 1));
@@ -197,8 +203,10 @@ class TokenModelTest {
                     }
                 }
                 default -> {
-                    if (random.nextInt(20) == 0) {
-                        node.held.evict();
+                    switch (random.nextInt(20)) {
+                        case 0 -> node.held.evict();
+                        case 1 -> recallForNobody();
+                        default -> {}
                     }
                 }
             }
@@ -206,6 +214,13 @@ class TokenModelTest {
                 enter(node, operation);
             }
             node.woken.clear();
+        }
+
+        private void recallForNobody() {
+            if (recalls < MAX_RECALLS) {
+                recalls++;
+                table.recall(FILE.inode(), () -> recalled++);
+            }
         }
 
         private void startOperation(Node node) {

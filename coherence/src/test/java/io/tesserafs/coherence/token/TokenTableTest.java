@@ -150,4 +150,79 @@ class TokenTableTest {
         assertThatThrownBy(() -> TokenState.FENCED.become(TokenState.HELD)).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> TokenState.NONE.become(TokenState.HELD)).isInstanceOf(IllegalStateException.class);
     }
+
+    private List<Sent> sweep(Runnable onDone) {
+        sent.clear();
+        table.recall(FILE.inode(), onDone);
+        return List.copyOf(sent);
+    }
+
+    @Test
+    void shouldRecallEverythingThatIsHeldWhenAnOperatorWants() {
+        List<String> done = new ArrayList<>();
+        request(A, 0, PAGE, Mode.SHARED);
+        request(B, 0, PAGE, Mode.SHARED);
+        assertThat(sweep(() -> done.add("done")))
+                .containsExactlyInAnyOrder(recall(A, 0, END, null), recall(B, 0, END, null));
+        release(A, 0, END, null, 1);
+        release(B, 0, PAGE, null, 2);
+        assertThat(done).isEmpty();
+        release(B, PAGE, END, null, 2);
+        assertThat(done).containsExactly("done");
+        assertThat(table.resourceCount()).isZero();
+    }
+
+    @Test
+    void shouldGrantToOthersWhileAnOperatorsRecallIsUnderWay() {
+        List<String> done = new ArrayList<>();
+        request(A, 0, PAGE, Mode.SHARED);
+        sweep(() -> done.add("done"));
+        assertThat(request(C, 0, PAGE, Mode.SHARED)).hasSize(1);
+        release(A, 0, END, null, 1);
+        assertThat(done).containsExactly("done");
+        assertThat(table.held(C, FILE, 0, PAGE)).isEqualTo(Mode.SHARED);
+    }
+
+    @Test
+    void shouldNotTakeABetterTokenForOneThatWasReleased() {
+        List<String> done = new ArrayList<>();
+        request(A, 0, PAGE, Mode.SHARED);
+        sweep(() -> done.add("done"));
+        assertThat(request(A, 0, PAGE, Mode.EXCLUSIVE)).contains(recall(A, 0, END, null));
+        assertThat(done).isEmpty();
+        release(A, 0, END, null, 2);
+        assertThat(done).containsExactly("done");
+    }
+
+    @Test
+    void shouldRecallAgainFromWhoComesBackHoldingIt() {
+        List<String> done = new ArrayList<>();
+        request(A, 0, PAGE, Mode.EXCLUSIVE);
+        sweep(() -> done.add("done"));
+        sent.clear();
+        table.reattach(A, List.of(new TokenMessage.Held(FILE, 0, END, Mode.EXCLUSIVE)));
+        assertThat(sent).containsExactly(recall(A, 0, END, null));
+        assertThat(done).isEmpty();
+        table.endSession(A);
+        assertThat(done).containsExactly("done");
+    }
+
+    @Test
+    void shouldBeDoneAtOnceIfNobodyHoldsAnything() {
+        List<String> done = new ArrayList<>();
+        assertThat(sweep(() -> done.add("done"))).isEmpty();
+        assertThat(done).containsExactly("done");
+    }
+
+    @Test
+    void shouldListWhatIsHeldAndWhoWaits() {
+        request(A, 0, PAGE, Mode.EXCLUSIVE);
+        request(B, 0, PAGE, Mode.SHARED);
+        assertThat(table.entriesOf(FILE.inode()))
+                .containsExactly(
+                        new TokenTable.Entry(A, FILE, 0, END, Mode.EXCLUSIVE, false),
+                        new TokenTable.Entry(B, FILE, 0, PAGE, Mode.SHARED, true));
+        assertThat(table.entries(1)).hasSize(1);
+        assertThat(table.entriesOf(99)).isEmpty();
+    }
 }

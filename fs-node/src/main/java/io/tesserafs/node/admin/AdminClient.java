@@ -3,7 +3,6 @@ package io.tesserafs.node.admin;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.admin.AdminProtocol.LineReader;
 import java.io.EOFException;
 import java.io.IOException;
@@ -75,10 +74,6 @@ public final class AdminClient implements AutoCloseable {
                 throw new IOException("no answer to '" + command + "' within " + timeout.toSeconds() + " s", e);
             }
             throw e;
-        } catch (AdminException e) {
-            throw e.code() == Code.BAD_REQUEST && e.getCause() instanceof IOException cause
-                    ? new AdminException(Code.FAILED, "the daemon's answer is not understood", cause)
-                    : e;
         } finally {
             alarm.cancel(false);
         }

@@ -79,7 +79,12 @@ public final class AdminProtocol {
 
     /** The result, or the daemon's refusal as an exception. */
     static JsonNode parseAnswer(byte[] line) throws AdminException {
-        JsonNode root = parse(line);
+        JsonNode root;
+        try {
+            root = parse(line);
+        } catch (AdminException e) {
+            throw new AdminException(Code.FAILED, "the daemon's answer is not understood", e);
+        }
         if (root.path("ok").asBoolean(false)) {
             return root.path("result");
         }

@@ -40,17 +40,17 @@ public final class AdminServer implements AutoCloseable {
 
     private final Path socket;
     private final ServerSocketChannel listener;
-    private final Map<String, AdminHandler> handlers;
+    private final AdminDispatcher commands;
     private final String owner;
     /** One permit per request under way. */
     private final Semaphore inFlight = new Semaphore(MAX_CONNECTIONS);
 
     private final Set<SocketChannel> connections = ConcurrentHashMap.newKeySet();
 
-    private AdminServer(Path socket, ServerSocketChannel listener, Map<String, AdminHandler> handlers, String owner) {
+    private AdminServer(Path socket, ServerSocketChannel listener, AdminDispatcher commands, String owner) {
         this.socket = socket;
         this.listener = listener;
-        this.handlers = handlers;
+        this.commands = commands;
         this.owner = owner;
     }
 
@@ -65,7 +65,8 @@ public final class AdminServer implements AutoCloseable {
             listener.bind(UnixDomainSocketAddress.of(socket));
             Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
             String owner = Files.getOwner(socket).getName();
-            AdminServer server = new AdminServer(socket, listener, Map.copyOf(handlers), owner);
+            AdminDispatcher commands = new AdminDispatcher(handlers, AdminProtocol.MAX_ANSWER_BYTES);
+            AdminServer server = new AdminServer(socket, listener, commands, owner);
             Thread.ofVirtual().name("admin-accept").start(server::accept);
             return server;
         } catch (IOException e) {
@@ -144,31 +145,11 @@ public final class AdminServer implements AutoCloseable {
         }
         inFlight.acquireUninterruptibly();
         try {
-            AdminProtocol.write(channel, answer(request));
+            AdminProtocol.write(channel, commands.answer(request));
         } finally {
             inFlight.release();
         }
         return true;
-    }
-
-    private byte[] answer(AdminRequest request) throws IOException {
-        AdminHandler handler = handlers.get(request.command());
-        if (handler == null) {
-            return AdminProtocol.failure(
-                    Code.UNKNOWN_COMMAND, "this daemon does not know the command '" + request.command() + "'");
-        }
-        try {
-            byte[] answer = AdminProtocol.success(handler.handle(request.args()));
-            return answer.length <= AdminProtocol.MAX_ANSWER_BYTES
-                    ? answer
-                    : AdminProtocol.failure(Code.FAILED, "the answer is too long");
-        } catch (AdminException e) {
-            LOG.debug("{} refused", request.command(), e);
-            return AdminProtocol.failure(e.code(), e.getMessage());
-        } catch (RuntimeException e) {
-            LOG.error("admin command {} failed", request.command(), e);
-            return AdminProtocol.failure(Code.FAILED, request.command() + " failed: " + e);
-        }
     }
 
     /** Stops listening, lets requests under way get their answer (for a moment), and ends all connections. */

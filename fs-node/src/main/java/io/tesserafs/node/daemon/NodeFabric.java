@@ -19,6 +19,7 @@ import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.tcp.TcpBricks;
 import io.tesserafs.fabric.tcp.TcpConfig;
 import io.tesserafs.fabric.tcp.TcpTransport;
+import io.tesserafs.node.admin.AdminPeers;
 import io.tesserafs.node.config.NodeConfig.FabricConfig;
 import io.tesserafs.node.session.NodeEndpoint;
 import io.tesserafs.node.session.OwnerEndpoint;
@@ -55,6 +56,7 @@ final class NodeFabric implements AutoCloseable {
     private final ConnectionPool connections;
     private final OwnerEndpoint owners = new OwnerEndpoint();
     private final NodeEndpoint sessions = new NodeEndpoint();
+    private final AdminPeers admin = new AdminPeers();
     private final Fabric fabric;
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("tessera-bricks").factory());
@@ -82,6 +84,7 @@ final class NodeFabric implements AutoCloseable {
         this.connections = new ConnectionPool(transport);
         transport.serve(OwnerEndpoint.SERVICE, owners);
         transport.serve(NodeEndpoint.SERVICE, sessions);
+        transport.serve(AdminPeers.SERVICE, admin);
         this.fabric = new RoutingFabric(local, bricks, connections, this::locate);
     }
 
@@ -107,6 +110,10 @@ final class NodeFabric implements AutoCloseable {
 
     NodeEndpoint sessions() {
         return sessions;
+    }
+
+    AdminPeers admin() {
+        return admin;
     }
 
     Fabric fabric() {

@@ -11,6 +11,9 @@ public interface BrickClient extends AutoCloseable {
 
     SessionId session();
 
+    /** How bytes travel between this process and the brick. */
+    Provider provider();
+
     /** Asks the brick; if it cannot be reached, what was last known of it. */
     BrickInfo info();
 

@@ -21,6 +21,11 @@ final class LocalClient implements BrickClient {
     }
 
     @Override
+    public Provider provider() {
+        return Provider.LOCAL;
+    }
+
+    @Override
     public BrickInfo info() {
         return target.info();
     }

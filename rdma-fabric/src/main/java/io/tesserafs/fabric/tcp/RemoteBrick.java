@@ -9,6 +9,7 @@ import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
 import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.pmem.FileIdentity;
 import io.tesserafs.fabric.pmem.Pool;
@@ -87,6 +88,11 @@ final class RemoteBrick implements BrickClient {
     @Override
     public SessionId session() {
         return session;
+    }
+
+    @Override
+    public Provider provider() {
+        return shared == null ? Provider.TCP : Provider.SHM;
     }
 
     @Override

@@ -57,6 +57,11 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         return new TestCluster(name, poolSize, true, NODES, Boolean.getBoolean("tessera.apart"));
     }
 
+    /** So many nodes on the machine's network, running when the first test starts. */
+    static TestCluster together(String name, String poolSize, int nodes) {
+        return new TestCluster(name, poolSize, true, nodes, false);
+    }
+
     /** Nodes with a network each, running when the first test starts. */
     static TestCluster apart(String name, String poolSize, int nodes) {
         return new TestCluster(name, poolSize, true, nodes, true);

@@ -5,14 +5,8 @@ import io.tesserafs.node.admin.AdminClient;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.config.Size;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** {@code tessera brick}. */
 @Command(
@@ -21,50 +15,47 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = BrickCommand.Show.class,
         mixinStandardHelpOptions = true)
-final class BrickCommand implements Runnable {
-    @Spec
-    CommandSpec spec = CommandSpec.create();
-
-    @Override
-    public void run() {
-        throw new ParameterException(spec.commandLine(), "say what to do: brick list");
-    }
-
+final class BrickCommand extends CommandGroup {
     /** {@code tessera brick list}. */
     @Command(
             name = "list",
-            description = "List bricks with their kind (device DAX, DAX file, plain file...) and how they persist.",
+            description = {
+                "List the bricks of all nodes: their kind (device DAX, DAX file, plain file...), how they persist, and how the "
+                        + "node that is asked reaches them (VIA): local, shm (pool mapped from the same host) or tcp.",
+                "",
+                "STATE is up; silent: its node is registered, but the brick does not answer; down: its node is not there.",
+                ""
+            },
             mixinStandardHelpOptions = true)
-    static final class Show implements Callable<Integer> {
-        @Mixin
-        NodeOptions target = new NodeOptions();
-
-        @Mixin
-        Output output = new Output();
+    static final class Show extends ListCommand {
+        @Override
+        JsonNode ask() throws IOException, CliException, AdminException {
+            return target.call("bricks", AdminClient.args(), NodeOptions.QUICK);
+        }
 
         @Override
-        public Integer call() throws IOException, CliException, AdminException {
-            JsonNode bricks = target.call("bricks", AdminClient.args(), NodeOptions.QUICK);
-            if (output.json) {
-                output.json(bricks);
-                return 0;
-            }
-            List<List<String>> rows = new ArrayList<>();
-            rows.add(List.of("BRICK", "SIZE", "FREE", "KIND", "PERSISTENCE", "REBOOT", "POOL", "PATH"));
-            for (JsonNode brick : bricks) {
-                long unit = brick.path("blockBytes").asLong();
-                rows.add(List.of(
-                        "b" + brick.path("brick").asInt(),
-                        Size.display(brick.path("totalBlocks").asLong() * unit),
-                        Size.display(brick.path("freeBlocks").asLong() * unit),
-                        brick.path("kind").asText(),
-                        brick.path("persistence").asText(),
-                        brick.path("survivesReboot").asBoolean() ? "survives" : "lost",
-                        brick.path("pool").asText(),
-                        brick.path("path").asText()));
-            }
-            output.table(rows);
-            return 0;
+        List<String> heading() {
+            return List.of(
+                    "BRICK", "NODE", "STATE", "VIA", "SIZE", "FREE", "KIND", "PERSISTENCE", "REBOOT", "POOL", "PATH");
+        }
+
+        @Override
+        List<String> row(JsonNode brick) {
+            long unit = brick.path("blockBytes").asLong();
+            return List.of(
+                    "b" + brick.path("brick").asInt(),
+                    brick.path("node").asText(),
+                    brick.path("state").asText(),
+                    orNone(brick.path("via")),
+                    Size.display(brick.path("totalBlocks").asLong() * unit),
+                    brick.has("freeBlocks")
+                            ? Size.display(brick.path("freeBlocks").asLong() * unit)
+                            : NONE,
+                    orNone(brick.path("kind")),
+                    orNone(brick.path("persistence")),
+                    brick.has("survivesReboot") ? brick.path("survivesReboot").asBoolean() ? "survives" : "lost" : NONE,
+                    brick.path("pool").asText(),
+                    brick.path("path").asText());
         }
     }
 }

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -35,12 +36,8 @@ final class DownCommand implements Callable<Integer> {
     @Spec
     CommandSpec spec = CommandSpec.create();
 
-    @Option(
-            names = "--state",
-            paramLabel = "DIR",
-            defaultValue = "${env:TESSERA_STATE:-.tessera}",
-            description = "Where the cluster lives (default: ./.tessera, or $$TESSERA_STATE).")
-    Path state = Path.of(".tessera");
+    @Mixin
+    StateOption state = new StateOption();
 
     @Option(names = "--force", description = "Detach busy mounts; kill a daemon that does not stop.")
     boolean force;
@@ -52,9 +49,9 @@ final class DownCommand implements Callable<Integer> {
     public Integer call() throws IOException, CliException, InterruptedException {
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
-        List<NodeLayout> nodes = nodes(state);
+        List<NodeLayout> nodes = nodes(state.directory);
         if (nodes.isEmpty()) {
-            out.println("Nothing to stop in " + state.toAbsolutePath().normalize() + ".");
+            out.println("Nothing to stop in " + state.directory.toAbsolutePath().normalize() + ".");
             return 0;
         }
         boolean stopped = false;
@@ -65,7 +62,7 @@ final class DownCommand implements Callable<Integer> {
             for (NodeLayout node : nodes) {
                 new Destroyer(node).destroy();
             }
-            Destroyer.deleteIfEmpty(state);
+            Destroyer.deleteIfEmpty(state.directory);
         }
         out.println((stopped ? "TesseraFS is down" : "TesseraFS was down already")
                 + (destroy ? " and its data deleted." : "."));

@@ -20,7 +20,8 @@ import picocli.CommandLine.Parameters;
         description = {
             "Check a volume: names against inodes, extents against each other, and the block map against both.",
             "",
-            "Works on a mounted volume (changes wait while it looks), and with --offline when no daemon runs. "
+            "Works on a mounted volume (changes wait while it looks), whichever node is asked, and with --offline when no "
+                    + "daemon runs. "
                     + "Nothing is changed. Exit status 1 if something is wrong.",
             ""
         },

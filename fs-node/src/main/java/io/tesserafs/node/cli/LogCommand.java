@@ -12,11 +12,8 @@ import java.io.IOException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code tessera log}. */
 @Command(
@@ -25,19 +22,12 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = LogCommand.Dump.class,
         mixinStandardHelpOptions = true)
-final class LogCommand implements Runnable {
-    @Spec
-    CommandSpec spec = CommandSpec.create();
-
-    @Override
-    public void run() {
-        throw new ParameterException(spec.commandLine(), "say what to do: log dump");
-    }
-
+final class LogCommand extends CommandGroup {
     /** {@code tessera log dump}. */
     @Command(
             name = "dump",
-            description = "Print the records of the log that are still there: those since the last checkpoint.",
+            description =
+                    "Print the records of the log that are still there: those since the last checkpoint. Any node can be asked.",
             mixinStandardHelpOptions = true)
     static final class Dump implements Callable<Integer> {
         @Mixin

@@ -10,6 +10,7 @@ import java.net.SocketException;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Which daemon a command talks to. */
@@ -17,15 +18,17 @@ final class NodeOptions {
     /** For questions that are answered from memory. */
     static final Duration QUICK = Duration.ofSeconds(10);
 
+    /** For what the owner of a volume is asked, which may be another node and may have to be elected first. */
+    static final Duration OWNER = Duration.ofSeconds(40);
+
+    /** For what ends when a node that does not answer has been fenced. */
+    static final Duration FENCING = Duration.ofMinutes(2);
+
     /** For work on a whole volume. */
     static final Duration LONG = Duration.ofMinutes(30);
 
-    @Option(
-            names = "--state",
-            paramLabel = "DIR",
-            defaultValue = "${env:TESSERA_STATE:-.tessera}",
-            description = "State directory of the local cluster (default: ./.tessera, or $$TESSERA_STATE).")
-    Path state = Path.of(".tessera");
+    @Mixin
+    StateOption state = new StateOption();
 
     @Option(names = "--node", paramLabel = "K", defaultValue = "1", description = "Number of the node (default: 1).")
     int node = 1;
@@ -38,7 +41,7 @@ final class NodeOptions {
     Path socket;
 
     NodeLayout layout() {
-        return NodeLayout.of(state, node);
+        return NodeLayout.of(state.directory, node);
     }
 
     Path adminSocket() {

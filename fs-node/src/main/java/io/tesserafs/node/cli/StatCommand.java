@@ -1,21 +1,15 @@
 package io.tesserafs.node.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.tesserafs.node.admin.AdminClient;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.config.Size;
-import io.tesserafs.node.daemon.MountSource;
-import io.tesserafs.node.daemon.NodeLayout;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -27,7 +21,8 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "stat",
         description = {
-            "Show a file from the inside: inode, attributes, extents, and the slices and bricks they are on.",
+            "Show a file from the inside: inode, attributes, extents, and the slices and bricks they are on, with the nodes that "
+                    + "have them.",
             ""
         },
         footer = {"", "Example:", "  tessera stat .tessera/node1/mnt/data.bin"},
@@ -45,22 +40,8 @@ final class StatCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, CliException, AdminException {
-        Path absolute = path.toAbsolutePath().normalize();
-        Path parent = absolute.getParent();
-        Path real = parent == null ? absolute : parent.toRealPath().resolve(absolute.getFileName());
-        MountTable.Mount mount = MountTable.read()
-                .containing(real)
-                .filter(MountTable.Mount::isTessera)
-                .orElseThrow(() -> new CliException(path + " is not in a TesseraFS mount"));
-        long ino = (Long) Files.getAttribute(real, "unix:ino", LinkOption.NOFOLLOW_LINKS);
-        Optional<MountSource> source = MountSource.parse(mount.source());
-        if (source.isEmpty()) {
-            throw new CliException("the mount at " + mount.point() + " has the strange source " + mount.source());
-        }
-        ObjectNode args =
-                AdminClient.args().put("volume", source.get().volume()).put("ino", ino);
-        Path admin = socket == null ? new NodeLayout(source.get().stateDir()).adminSocket() : socket;
-        JsonNode stat = NodeOptions.call(admin, "stat", args, NodeOptions.QUICK);
+        FileTarget file = FileTarget.of(path, socket);
+        JsonNode stat = NodeOptions.call(file.socket(), "stat", file.args(), NodeOptions.OWNER);
         if (output.json) {
             output.json(stat);
         } else {
@@ -89,6 +70,11 @@ final class StatCommand implements Callable<Integer> {
         if (extents.isEmpty()) {
             return;
         }
+        for (JsonNode brick : stat.path("bricks")) {
+            out.println("  brick   b" + brick.path("brick").asInt() + " of node"
+                    + brick.path("node").asInt() + "  " + brick.path("state").asText() + "  "
+                    + brick.path("path").asText() + describe(brick));
+        }
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of("  TILE", "BRICK", "BLOCK", "OFFSET", "LENGTH", "VALID", "KIND"));
         for (JsonNode extent : extents) {
@@ -105,6 +91,17 @@ final class StatCommand implements Callable<Integer> {
         if (stat.path("more").asBoolean()) {
             out.println("  ... and more");
         }
+    }
+
+    private static String describe(JsonNode brick) {
+        return brick.has("via")
+                ? "  " + brick.path("kind").asText() + ", "
+                        + brick.path("persistence")
+                                .asText()
+                                .toLowerCase(Locale.ROOT)
+                                .replace('_', ' ') + ", via "
+                        + brick.path("via").asText()
+                : "";
     }
 
     private static Instant instant(long ns) {

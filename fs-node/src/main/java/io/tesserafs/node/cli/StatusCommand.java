@@ -6,6 +6,7 @@ import io.tesserafs.node.admin.AdminClient;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.Json;
 import io.tesserafs.node.admin.NodeStatus;
+import io.tesserafs.node.admin.PeerStatus;
 import io.tesserafs.node.config.Size;
 import io.tesserafs.node.daemon.DaemonProcess;
 import io.tesserafs.node.daemon.NodeLayout;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -30,6 +32,7 @@ import picocli.CommandLine.Option;
             "Examples:",
             "  tessera status",
             "  tessera status --json | jq '.nodes[0].volumes'",
+            "  tessera status --socket /run/tessera/admin.sock    one node that 'up' did not start",
             "  tessera status --metrics              counters in Prometheus form"
         },
         mixinStandardHelpOptions = true)
@@ -70,7 +73,7 @@ final class StatusCommand implements Callable<Integer> {
         }
         List<NodeStatus> nodes = new ArrayList<>();
         int number = 1;
-        for (NodeLayout layout : DownCommand.nodes(target.state)) {
+        for (NodeLayout layout : DownCommand.nodes(target.state.directory)) {
             nodes.add(ask(number++, layout));
         }
         return nodes;
@@ -93,7 +96,8 @@ final class StatusCommand implements Callable<Integer> {
     private void print(Cluster cluster) {
         PrintWriter out = output.out();
         if (cluster.nodes().isEmpty()) {
-            out.println("No cluster in " + target.state.toAbsolutePath().normalize() + "; 'tessera up' makes one.");
+            out.println("No cluster in "
+                    + target.state.directory.toAbsolutePath().normalize() + "; 'tessera up' makes one.");
         }
         for (NodeStatus node : cluster.nodes()) {
             print(node, out);
@@ -124,13 +128,30 @@ final class StatusCommand implements Callable<Integer> {
         for (NodeStatus.Volume volume : node.volumes()) {
             out.println("  volume  " + volume.name() + "  " + (volume.mount() == null ? "not mounted" : volume.mount())
                     + "  " + used(volume.totalBytes(), volume.freeBytes(), 1) + "  " + volume.inodes() + " inodes  "
-                    + volume.role() + ", epoch " + volume.epoch());
+                    + owner(volume, node.node()));
+        }
+        if (!node.peers().isEmpty()) {
+            out.println("  peers   "
+                    + node.peers().stream().map(StatusCommand::describe).collect(Collectors.joining(", ")));
         }
         for (Map.Entry<String, Double> metric : node.metrics().entrySet()) {
             if (metric.getValue() != 0 && metric.getKey().contains("error")) {
                 out.println("  " + metric.getKey() + " " + metric.getValue().longValue());
             }
         }
+    }
+
+    private static String owner(NodeStatus.Volume volume, int self) {
+        Integer owner = volume.owner();
+        if (owner == null) {
+            return "no owner";
+        }
+        String who = owner == self ? "owner" : "owned by node" + owner;
+        return who + (volume.epoch() == 0 ? ", which does not answer" : ", epoch " + volume.epoch());
+    }
+
+    private static String describe(PeerStatus peer) {
+        return "node" + peer.node() + " " + peer.state() + (peer.via() == null ? "" : " (" + peer.via() + ")");
     }
 
     private static String used(long total, long free, int unitBytes) {

@@ -36,6 +36,8 @@ import picocli.CommandLine.Spec;
             UmountCommand.class,
             VolumeCommand.class,
             BrickCommand.class,
+            TokenCommand.class,
+            SessionCommand.class,
             StatCommand.class,
             FsckCommand.class,
             LogCommand.class,

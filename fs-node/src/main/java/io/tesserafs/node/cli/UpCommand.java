@@ -9,6 +9,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -37,12 +38,8 @@ final class UpCommand implements Callable<Integer> {
     @Spec
     CommandSpec spec = CommandSpec.create();
 
-    @Option(
-            names = "--state",
-            paramLabel = "DIR",
-            defaultValue = "${env:TESSERA_STATE:-.tessera}",
-            description = "Where the cluster lives (default: ./.tessera, or $$TESSERA_STATE).")
-    Path state = Path.of(".tessera");
+    @Mixin
+    StateOption state = new StateOption();
 
     @Option(
             names = "--pool-size",
@@ -71,22 +68,26 @@ final class UpCommand implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
-        NodeLayout first = NodeLayout.of(state, 1);
+        NodeLayout first = NodeLayout.of(state.directory, 1);
         boolean started = false;
-        for (int node = 1; node <= Math.max(nodes, DownCommand.nodes(state).size()); node++) {
-            NodeLayout layout = NodeLayout.of(state, node);
+        for (int node = 1;
+                node <= Math.max(nodes, DownCommand.nodes(state.directory).size());
+                node++) {
+            NodeLayout layout = NodeLayout.of(state.directory, node);
             started |= new NodeStarter(node, layout, first, poolSize, node == 1 ? pool : null, err).start();
         }
         Path mount = first.mount();
         out.println(started ? "TesseraFS is up." : "TesseraFS was up already.");
         out.println();
-        for (NodeLayout node : DownCommand.nodes(state)) {
+        for (NodeLayout node : DownCommand.nodes(state.directory)) {
             out.println("  " + node.dir().getFileName() + "  " + node.mount());
         }
         out.println();
         out.println(
                 "Try:  cp -r /etc/ssl " + Shell.quote(mount.toString()) + " && ls -l " + Shell.quote(mount.toString()));
-        String option = state.equals(Path.of(".tessera")) ? "" : " --state " + Shell.quote(state.toString());
+        String option = state.directory.equals(Path.of(".tessera"))
+                ? ""
+                : " --state " + Shell.quote(state.directory.toString());
         out.println("      tessera status" + option);
         out.println("      tessera down" + option);
         return 0;

@@ -7,16 +7,10 @@ import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.config.NodeConfig;
 import io.tesserafs.node.config.Size;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code tessera volume}. */
 @Command(
@@ -34,15 +28,7 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {VolumeCommand.Create.class, VolumeCommand.Show.class, VolumeCommand.Delete.class},
         mixinStandardHelpOptions = true)
-final class VolumeCommand implements Runnable {
-    @Spec
-    CommandSpec spec = CommandSpec.create();
-
-    @Override
-    public void run() {
-        throw new ParameterException(spec.commandLine(), "say what to do: volume create, list or delete");
-    }
-
+final class VolumeCommand extends CommandGroup {
     private static String checked(String name) throws CliException {
         try {
             NodeConfig.requireVolumeName(name);
@@ -53,63 +39,55 @@ final class VolumeCommand implements Runnable {
     }
 
     /** {@code tessera volume create}. */
-    @Command(name = "create", description = "Create an empty volume.", mixinStandardHelpOptions = true)
-    static final class Create implements Callable<Integer> {
-        @Mixin
-        NodeOptions target = new NodeOptions();
-
-        @Mixin
-        Output output = new Output();
-
+    @Command(
+            name = "create",
+            description = "Create an empty volume. Its log and files are on the brick of the node that is asked.",
+            mixinStandardHelpOptions = true)
+    static final class Create extends DaemonCommand {
         @Parameters(paramLabel = "NAME", description = "Letters, digits, '.', '_' and '-'; at most 63.")
         String name = "";
 
         @Override
-        public Integer call() throws IOException, CliException, AdminException {
-            JsonNode answer =
-                    target.call("volume-create", AdminClient.args().put("name", checked(name)), NodeOptions.LONG);
-            if (output.json) {
-                output.json(answer);
-            } else {
-                output.out().println("Volume " + name + " is there. Mount it with: tessera mount " + name + " PATH");
-            }
-            return 0;
+        JsonNode ask() throws IOException, CliException, AdminException {
+            return target.call("volume-create", AdminClient.args().put("name", checked(name)), NodeOptions.LONG);
+        }
+
+        @Override
+        void print(JsonNode answer) {
+            output.out().println("Volume " + name + " is there. Mount it with: tessera mount " + name + " PATH");
         }
     }
 
     /** {@code tessera volume list}. */
-    @Command(name = "list", description = "List the volumes of the cluster.", mixinStandardHelpOptions = true)
-    static final class Show implements Callable<Integer> {
-        @Mixin
-        NodeOptions target = new NodeOptions();
-
-        @Mixin
-        Output output = new Output();
+    @Command(
+            name = "list",
+            description =
+                    "List the volumes of the cluster. OWNER is the node that keeps the volume's names, tokens and locks; "
+                            + "sizes are missing where it does not answer.",
+            mixinStandardHelpOptions = true)
+    static final class Show extends ListCommand {
+        @Override
+        JsonNode ask() throws IOException, CliException, AdminException {
+            return target.call("volumes", AdminClient.args(), NodeOptions.QUICK);
+        }
 
         @Override
-        public Integer call() throws IOException, CliException, AdminException {
-            JsonNode volumes = target.call("volumes", AdminClient.args(), NodeOptions.QUICK);
-            if (output.json) {
-                output.json(volumes);
-                return 0;
-            }
-            List<List<String>> rows = new ArrayList<>();
-            rows.add(List.of("NAME", "ID", "INODES", "USED", "OWNER", "MOUNT"));
-            for (JsonNode volume : volumes) {
-                boolean open = volume.hasNonNull("role");
-                rows.add(List.of(
-                        volume.path("name").asText(),
-                        volume.path("id").asText(),
-                        open ? volume.path("inodes").asText() : "-",
-                        open
-                                ? Size.display(volume.path("totalBytes").asLong()
-                                        - volume.path("freeBytes").asLong())
-                                : "-",
-                        open ? volume.path("role").asText() : "-",
-                        volume.path("mount").asText("-")));
-            }
-            output.table(rows);
-            return 0;
+        List<String> heading() {
+            return List.of("NAME", "ID", "INODES", "USED", "SIZE", "OWNER", "MOUNT");
+        }
+
+        @Override
+        List<String> row(JsonNode volume) {
+            long total = volume.path("totalBytes").asLong();
+            boolean known = total > 0;
+            return List.of(
+                    volume.path("name").asText(),
+                    volume.path("id").asText(),
+                    known ? volume.path("inodes").asText() : NONE,
+                    known ? Size.display(total - volume.path("freeBytes").asLong()) : NONE,
+                    known ? Size.display(total) : NONE,
+                    volume.has("owner") ? "node" + volume.path("owner").asText() : NONE,
+                    orNone(volume.path("mount")));
         }
     }
 
@@ -117,16 +95,10 @@ final class VolumeCommand implements Runnable {
     @Command(
             name = "delete",
             description =
-                    "Delete a volume and give its blocks back. Refused while it is mounted, and unless it is empty "
-                            + "or --force is given.",
+                    "Delete a volume and give its blocks back. Refused while it is mounted on any node, and unless it is "
+                            + "empty or --force is given.",
             mixinStandardHelpOptions = true)
-    static final class Delete implements Callable<Integer> {
-        @Mixin
-        NodeOptions target = new NodeOptions();
-
-        @Mixin
-        Output output = new Output();
-
+    static final class Delete extends DaemonCommand {
         @Option(names = "--force", description = "Delete it with all files in it.")
         boolean force;
 
@@ -134,17 +106,16 @@ final class VolumeCommand implements Runnable {
         String name = "";
 
         @Override
-        public Integer call() throws IOException, CliException, AdminException {
-            ObjectNode args = AdminClient.args().put("name", checked(name)).put("force", force);
-            JsonNode answer = target.call("volume-delete", args, NodeOptions.LONG);
-            if (output.json) {
-                output.json(answer);
-            } else {
-                output.out()
-                        .println("Volume " + name + " is deleted; "
-                                + answer.path("freedBlocks").asLong() + " blocks are free again.");
-            }
-            return 0;
+        JsonNode ask() throws IOException, CliException, AdminException {
+            ObjectNode args = AdminClient.args().put("volume", checked(name)).put("force", force);
+            return target.call("volume-delete", args, NodeOptions.LONG);
+        }
+
+        @Override
+        void print(JsonNode answer) {
+            output.out()
+                    .println("Volume " + name + " is deleted; "
+                            + answer.path("freedBlocks").asLong() + " blocks are free again.");
         }
     }
 }

@@ -88,6 +88,7 @@ public final class NodeDaemon implements AutoCloseable {
             NodeServices services = resources.add("services", new NodeServices(config, metrics));
             services.start(this::fail);
             AdminCommands commands = new AdminCommands(this, services, metrics);
+            services.fabric().admin().serve(commands.peerHandlers());
             resources.add("admin socket", AdminServer.start(config.admin().socket(), commands.handlers()));
             become(DaemonState.READY);
             LOG.info("ready after {} ms", uptime().toMillis());

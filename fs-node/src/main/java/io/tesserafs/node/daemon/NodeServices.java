@@ -46,6 +46,7 @@ final class NodeServices implements AutoCloseable {
     private @Nullable Coordination coordination;
     private @Nullable NodeFabric fabric;
     private Coordination.@Nullable FailureListener onFailure;
+    private boolean closed;
 
     NodeServices(NodeConfig config, NodeMetrics metrics) {
         this.config = config;
@@ -103,7 +104,7 @@ final class NodeServices implements AutoCloseable {
     }
 
     private void open(VolumeInfo info) throws IOException, StartException {
-        OpenVolume volume = new OpenVolume(info, coordination(), brick(), running(fabric), metrics, listener());
+        OpenVolume volume = new OpenVolume(info, coordination(), brick(), fabric(), metrics, listener());
         boolean opened = false;
         try {
             volume.start(OPEN_TIMEOUT);
@@ -124,6 +125,10 @@ final class NodeServices implements AutoCloseable {
         return running(coordination);
     }
 
+    NodeFabric fabric() {
+        return running(fabric);
+    }
+
     private Coordination.FailureListener listener() {
         return running(onFailure);
     }
@@ -136,11 +141,40 @@ final class NodeServices implements AutoCloseable {
     }
 
     synchronized Optional<OpenVolume> volume(String name) {
+        refresh();
         return Optional.ofNullable(volumes.get(name));
     }
 
+    /** All that the cluster has, as far as this node knows; see {@link #refresh}. */
     synchronized List<OpenVolume> volumes() {
         return List.copyOf(volumes.values());
+    }
+
+    /** Learns which volumes other nodes have made or deleted. While ZooKeeper cannot be asked, what is known stays. */
+    synchronized void refresh() {
+        if (closed || !coordination().connected()) {
+            return;
+        }
+        try {
+            Map<Integer, VolumeInfo> active = new HashMap<>();
+            for (VolumeInfo info : coordination().volumes().list()) {
+                if (info.state() == VolumeInfo.State.ACTIVE) {
+                    active.put(info.number(), info);
+                }
+            }
+            for (OpenVolume known : volumes()) {
+                boolean gone = active.remove(known.info().number()) == null;
+                if (gone && known.mountPoint() == null && known.owner().isEmpty()) {
+                    volumes.remove(known.info().name());
+                    known.close();
+                }
+            }
+            for (VolumeInfo info : active.values()) {
+                open(info);
+            }
+        } catch (IOException | StartException e) {
+            LOG.warn("the list of volumes cannot be brought up to date: {}", e.getMessage());
+        }
     }
 
     synchronized OpenVolume createVolume(String name, Map<String, String> options) throws IOException, StartException {
@@ -208,6 +242,7 @@ final class NodeServices implements AutoCloseable {
 
     @Override
     public synchronized void close() {
+        closed = true;
         List<OpenVolume> open = new ArrayList<>(volumes.values());
         volumes.clear();
         for (OpenVolume volume : open) {

@@ -161,9 +161,32 @@ public final class OwnedVolume implements AutoCloseable {
         return tokens;
     }
 
-    /** A snapshot for people. */
-    public synchronized List<Session> sessions() {
-        return new ArrayList<>(sessions.all());
+    /**
+     * A session at one moment, for people.
+     *
+     * @param local of this process
+     * @param awaited the last owner had it, and its node has not been heard of since
+     */
+    public record SessionView(
+            SessionId id, int node, boolean local, SessionTable.State state, boolean awaited, long silentNs) {}
+
+    public synchronized List<SessionView> sessions() {
+        long now = System.nanoTime();
+        List<SessionView> views = new ArrayList<>();
+        for (Session session : sessions.all()) {
+            views.add(new SessionView(
+                    session.id(),
+                    session.node(),
+                    session.isLocal(),
+                    session.state(),
+                    sessions.isAwaited(session.id()),
+                    now - session.heardAtNs()));
+        }
+        return views;
+    }
+
+    public SessionTerms terms() {
+        return terms;
     }
 
     /**

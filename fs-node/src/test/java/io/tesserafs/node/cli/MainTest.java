@@ -47,6 +47,13 @@ class MainTest {
                 "log",
                 "log dump",
                 "node",
+                "node list",
+                "token",
+                "token list",
+                "token recall",
+                "session",
+                "session list",
+                "session evict",
                 "completion"
             })
     void shouldExplainEveryCommand(String command) {
@@ -67,6 +74,14 @@ class MainTest {
                 "volume create",
                 "stat",
                 "node",
+                "node --frob",
+                "node list surplus",
+                "token",
+                "token recall",
+                "session",
+                "session evict",
+                "session evict 2",
+                "session evict x --yes",
                 "up --nodes x"
             })
     void shouldSayInOneLineWhatIsWrongWithTheUsage(String command) {

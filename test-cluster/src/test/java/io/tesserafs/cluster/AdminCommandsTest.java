@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -133,32 +136,33 @@ class AdminCommandsTest {
     void shouldListTokensAndRecallThem(int node) throws Exception {
         Path here = file(node, "cached-" + node);
         Path there = file(NODES + 1 - node, "cached-" + node);
-        Files.writeString(here, "kept");
-        assertThat(Files.readString(there)).isEqualTo("kept");
-        assertThat(Files.readString(here)).isEqualTo("kept");
+        Files.writeString(here, "kept\0");
+        try (Arena arena = Arena.ofShared()) {
+            List<MemorySegment> mappings = List.of(mapped(here, arena), mapped(there, arena));
+            mappings.forEach(mapping -> assertThat(mapping.getString(0)).isEqualTo("kept"));
 
-        JsonNode tokens = json(node, "token", "list", here.toString()).path("tokens");
-        assertThat(values(tokens, "node")).contains("1", "2");
-        assertThat(values(tokens, "kind")).contains("data");
-        assertThat(text(node, "token", "list", here.toString())).contains("INODE", "data", "shared", "node1", "node2");
-        assertThat(values(json(node, "token", "list").path("tokens"), "ino"))
-                .contains(tokens.get(0).path("ino").asText());
-        assertThat(cachedPages(here)).isPositive();
-        assertThat(cachedPages(there)).isPositive();
+            JsonNode tokens = json(node, "token", "list", here.toString()).path("tokens");
+            assertThat(values(tokens, "node")).contains("1", "2");
+            assertThat(values(tokens, "kind")).contains("data");
+            assertThat(text(node, "token", "list", here.toString()))
+                    .contains("INODE", "data", "shared", "node1", "node2");
+            assertThat(values(json(node, "token", "list").path("tokens"), "ino"))
+                    .contains(tokens.get(0).path("ino").asText());
 
-        JsonNode recalled = json(node, "token", "recall", here.toString());
-        assertThat(values(recalled.path("recalled"), "node")).contains("1", "2");
-        assertThat(cachedPages(here)).isZero();
-        assertThat(cachedPages(there)).isZero();
-        assertThat(Files.readString(there)).isEqualTo("kept");
-        assertThat(text(node, "token", "recall", here.toString())).contains("Recalled ");
+            mappings.forEach(mapping -> assertThat(mapping.getString(0)).isEqualTo("kept"));
+            assertThat(mappings).allMatch(MemorySegment::isLoaded);
+            JsonNode recalled = json(node, "token", "recall", here.toString());
+            assertThat(values(recalled.path("recalled"), "node")).contains("1", "2");
+            assertThat(mappings).noneMatch(MemorySegment::isLoaded);
+            mappings.forEach(mapping -> assertThat(mapping.getString(0)).isEqualTo("kept"));
+            assertThat(text(node, "token", "recall", here.toString())).contains("Recalled ");
+        }
     }
 
-    /** Of the page cache; asking for the file's size takes tokens of its attributes, not of its data. */
-    private static int cachedPages(Path file) {
-        String pages = CLUSTER.run(LIMIT, CLUSTER.scratch(), "fincore", "-n", "-o", "PAGES", file.toString())
-                .output();
-        return Integer.parseInt(pages.strip());
+    private static MemorySegment mapped(Path file, Arena arena) throws IOException {
+        try (FileChannel channel = FileChannel.open(file)) {
+            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+        }
     }
 
     @ParameterizedTest

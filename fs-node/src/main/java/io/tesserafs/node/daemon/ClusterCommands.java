@@ -60,12 +60,8 @@ final class ClusterCommands {
 
     private Registered registered() throws AdminException {
         Coordination coordination = services.coordination();
-        if (!coordination.connected()) {
-            throw new AdminException(
-                    Code.UNAVAILABLE,
-                    "node " + coordination.node() + " does not reach ZooKeeper at " + coordination.servers());
-        }
         try {
+            coordination.requireConnection();
             Map<Integer, NodeInfo> nodes = new TreeMap<>();
             coordination.nodes().list().forEach(info -> nodes.put(info.id().value(), info));
             return new Registered(nodes, coordination.bricks().list());

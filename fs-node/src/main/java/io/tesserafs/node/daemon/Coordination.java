@@ -192,6 +192,13 @@ final class Coordination implements AutoCloseable {
         return embedded;
     }
 
+    /** Fails at once where a call would only fail after the client's retries. */
+    void requireConnection() throws IOException {
+        if (!connected()) {
+            throw new IOException("node " + node().value() + " does not reach ZooKeeper at " + servers);
+        }
+    }
+
     boolean connected() {
         return cluster.connection() == Connection.CONNECTED;
     }

@@ -43,7 +43,7 @@ final class OwnerRelay {
             if (owned.isEmpty()) {
                 throw new AdminException(
                         Code.UNAVAILABLE,
-                        "node " + services.coordination().node() + " does not own volume "
+                        "node " + services.coordination().node().value() + " does not own volume "
                                 + volume.info().name());
             }
             return work.handle(volume, owned.get(), args);
@@ -78,11 +78,11 @@ final class OwnerRelay {
      */
     JsonNode ask(OpenVolume volume, String command, ObjectNode args, Duration limit) throws AdminException {
         String name = volume.info().name();
-        Optional<NodeId> owner = owner(volume);
+        Optional<NodeId> owner = ownerOf(volume);
         if (owner.isEmpty()) {
             throw new AdminException(Code.UNAVAILABLE, "volume " + name + " has no owner yet");
         }
-        String node = "node " + owner.get();
+        String node = "node " + owner.get().value();
         if (owner.get().equals(services.coordination().node())) {
             throw new AdminException(Code.UNAVAILABLE, node + " is to own volume " + name + ", but is not ready");
         }
@@ -99,8 +99,9 @@ final class OwnerRelay {
     }
 
     /** The node that was elected last; it may have died since. */
-    static Optional<NodeId> owner(OpenVolume volume) throws AdminException {
+    Optional<NodeId> ownerOf(OpenVolume volume) throws AdminException {
         try {
+            services.coordination().requireConnection();
             return volume.ownership().registry().owner();
         } catch (IOException e) {
             throw new AdminException(Code.UNAVAILABLE, String.valueOf(e.getMessage()), e);

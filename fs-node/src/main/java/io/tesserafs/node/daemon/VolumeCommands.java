@@ -78,7 +78,7 @@ final class VolumeCommands {
         }
         @Nullable Integer owner = null;
         try {
-            owner = OwnerRelay.owner(volume).map(NodeId::value).orElse(null);
+            owner = relay.ownerOf(volume).map(NodeId::value).orElse(null);
             ObjectNode args = JsonNodeFactory.instance
                     .objectNode()
                     .put("volume", volume.info().name());

@@ -104,15 +104,25 @@ class AdminCommandsTest {
         Files.write(file(1, "on-bricks"), new byte[3 << 20]);
         CLUSTER.run(LIMIT, CLUSTER.scratch(), "sync", file(1, "on-bricks").toString());
         JsonNode stat = MAPPER.readTree(CLUSTER.commands()
-                .run(LIMIT, CLUSTER.scratch(), tessera(), "stat", "--json", file(node, "on-bricks").toString())
+                .run(
+                        LIMIT,
+                        CLUSTER.scratch(),
+                        tessera(),
+                        "stat",
+                        "--json",
+                        file(node, "on-bricks").toString())
                 .expectSuccess()
                 .output());
         assertThat(stat.path("size").asLong()).isEqualTo(3 << 20);
         assertThat(stat.path("extents")).isNotEmpty();
-        assertThat(values(stat.path("bricks"), "brick"))
-                .containsAll(values(stat.path("extents"), "brick"));
+        assertThat(values(stat.path("bricks"), "brick")).containsAll(values(stat.path("extents"), "brick"));
         assertThat(CLUSTER.commands()
-                        .run(LIMIT, CLUSTER.scratch(), tessera(), "stat", file(node, "on-bricks").toString())
+                        .run(
+                                LIMIT,
+                                CLUSTER.scratch(),
+                                tessera(),
+                                "stat",
+                                file(node, "on-bricks").toString())
                         .expectSuccess()
                         .output())
                 .contains("  brick   b", " of node", ", via ");

@@ -13,6 +13,7 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -37,6 +38,8 @@ abstract class BrickContract {
     /** The brick under test: empty, reachable, of 8 to 64 blocks. */
     abstract BrickId brickId();
 
+    abstract Provider provider();
+
     private BrickClient connect() throws BrickException {
         return fabric().connect(brickId(), SESSION);
     }
@@ -55,6 +58,7 @@ abstract class BrickContract {
             BrickInfo info = client.info();
             assertThat(client.brick()).isEqualTo(brickId());
             assertThat(client.session()).isEqualTo(SESSION);
+            assertThat(client.provider()).isEqualTo(provider());
             assertThat(info.brick()).isEqualTo(brickId());
             assertThat(info.freeBlocks()).isEqualTo(info.totalBlocks()).isBetween(8L, 64L);
             client.alloc(block(1), block(2));

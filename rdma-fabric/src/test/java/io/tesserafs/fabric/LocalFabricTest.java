@@ -3,6 +3,7 @@ package io.tesserafs.fabric;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.pmem.Pool;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
@@ -45,6 +46,11 @@ class LocalFabricTest extends BrickContract {
     @Override
     BrickId brickId() {
         return ID;
+    }
+
+    @Override
+    Provider provider() {
+        return Provider.LOCAL;
     }
 
     @Test

@@ -10,6 +10,7 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.ConnectionPool;
 import io.tesserafs.fabric.peer.PeerException;
@@ -122,6 +123,11 @@ class TcpFabricTest extends BrickContract {
     @Override
     BrickId brickId() {
         return ID;
+    }
+
+    @Override
+    Provider provider() {
+        return sharesMemory() ? Provider.SHM : Provider.TCP;
     }
 
     @Test

@@ -177,6 +177,15 @@ class AdminCommandsTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
+    void shouldNameTheOwner(int node) throws Exception {
+        JsonNode owner = json(node, "volume", "owner");
+        assertThat(owner.path("node").asInt()).isEqualTo(owner());
+        assertThat(owner.path("state").asText()).isEqualTo("ready");
+        assertThat(text(node, "volume", "owner", "main")).contains("owned by node" + owner() + ", in epoch ");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
     void shouldListSessions(int node) throws Exception {
         JsonNode sessions = json(node, "session", "list").path("sessions");
         assertThat(values(sessions, "node")).containsExactlyInAnyOrder("1", "2");

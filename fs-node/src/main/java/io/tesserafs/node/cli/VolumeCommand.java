@@ -15,7 +15,7 @@ import picocli.CommandLine.Parameters;
 /** {@code tessera volume}. */
 @Command(
         name = "volume",
-        description = {"Create, list and delete volumes.", ""},
+        description = {"Create, list and delete volumes; see who owns them.", ""},
         footer = {
             "",
             "A volume is a file tree of its own with its own owner. Renames and hard links do not cross volumes.",
@@ -26,7 +26,12 @@ import picocli.CommandLine.Parameters;
             "  tessera volume delete scratch"
         },
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {VolumeCommand.Create.class, VolumeCommand.Show.class, VolumeCommand.Delete.class},
+        subcommands = {
+            VolumeCommand.Create.class,
+            VolumeCommand.Show.class,
+            VolumeOwnerCommand.class,
+            VolumeCommand.Delete.class
+        },
         mixinStandardHelpOptions = true)
 final class VolumeCommand extends CommandGroup {
     private static String checked(String name) throws CliException {

@@ -4,6 +4,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tesserafs.fuse.mount.MountException;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.AdminException.Code;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /** What all admin commands do with their arguments and failures. */
@@ -29,5 +35,24 @@ final class AdminArgs {
         boolean busy = e instanceof MountException mount && mount.reason() == MountException.Reason.BUSY;
         String message = e.getMessage() == null ? e.toString() : e.getMessage();
         return new AdminException(busy ? Code.BUSY : Code.FAILED, message, e);
+    }
+
+    /** @param late why, for the operator, if the answer is not there within the limit */
+    static <T> T await(CompletableFuture<T> answer, Duration limit, String late) throws AdminException {
+        try {
+            return answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw new AdminException(Code.FAILED, late, e);
+        } catch (ExecutionException e) {
+            throw failed(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new AdminException(Code.FAILED, "interrupted", e);
+        }
+    }
+
+    /** A constant as it is shown. */
+    static String lower(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
     }
 }

@@ -26,10 +26,10 @@ final class AdminCommands {
         this.daemon = daemon;
         this.services = services;
         this.metrics = metrics;
-        OwnerRelay relay = new OwnerRelay(services);
+        ClusterOwners found = new ClusterOwners(services);
         this.cluster = new ClusterCommands(daemon, services);
-        this.owners = new OwnerCommands(relay, services);
-        this.volumes = new VolumeCommands(services, cluster, relay, owners.anywhere("stat"));
+        this.owners = new OwnerCommands(new OwnerRelay(found, OwnerRelay.OWNER_WAIT), services);
+        this.volumes = new VolumeCommands(services, cluster, found, owners.anywhere("stat"));
     }
 
     /** For the operator of this node. */

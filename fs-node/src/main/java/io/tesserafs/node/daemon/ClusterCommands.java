@@ -21,7 +21,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -128,7 +127,7 @@ final class ClusterCommands {
     private @Nullable String via(List<Integer> bricks) {
         for (int brick : bricks) {
             try (BrickClient client = connect(brick)) {
-                return lower(client.provider());
+                return AdminArgs.lower(client.provider());
             } catch (BrickException e) {
                 LOG.debug("brick {} does not answer", brick, e);
             }
@@ -164,7 +163,7 @@ final class ClusterCommands {
                         brick.brick(),
                         brick.node().value(),
                         BrickStatus.UP,
-                        lower(client.provider()),
+                        AdminArgs.lower(client.provider()),
                         info.pool().toString(),
                         info.path(),
                         info.kind(),
@@ -190,9 +189,5 @@ final class ClusterCommands {
                 null,
                 BlockId.BLOCK_BYTES,
                 null);
-    }
-
-    private static String lower(Enum<?> name) {
-        return name.name().toLowerCase(Locale.ROOT);
     }
 }

@@ -5,6 +5,8 @@ import io.tesserafs.coherence.volume.VolumeRegistry;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.node.admin.AdminException;
+import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.config.NodeConfig;
 import io.tesserafs.node.config.NodeConfig.MountConfig;
 import io.tesserafs.node.config.Size;
@@ -143,6 +145,10 @@ final class NodeServices implements AutoCloseable {
     synchronized Optional<OpenVolume> volume(String name) {
         refresh();
         return Optional.ofNullable(volumes.get(name));
+    }
+
+    OpenVolume require(String name) throws AdminException {
+        return volume(name).orElseThrow(() -> new AdminException(Code.NOT_FOUND, "there is no volume " + name));
     }
 
     /** All that the cluster has, as far as this node knows; see {@link #refresh}. */

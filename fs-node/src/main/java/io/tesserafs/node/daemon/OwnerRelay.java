@@ -2,65 +2,78 @@ package io.tesserafs.node.daemon;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.tesserafs.coherence.membership.NodeId;
-import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.admin.AdminHandler;
-import io.tesserafs.node.admin.AdminPeers;
 import io.tesserafs.node.session.OwnedVolume;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 
 /**
- * Has commands about a volume carried out by the node that owns it: here, or by that node over the fabric. While there is no owner, the next
- * one is awaited for a moment. Thread-safe.
+ * Has commands about a volume, which their argument "volume" names, carried out by the node that owns it: here, or there. While there is no
+ * owner, the next one is awaited for a moment. Thread-safe.
  */
 final class OwnerRelay {
     /** About as long as another node takes to become the owner. */
-    private static final Duration OWNER_WAIT = Duration.ofSeconds(10);
+    static final Duration OWNER_WAIT = Duration.ofSeconds(10);
 
     private static final long RETRY_MS = 100;
 
-    private final NodeServices services;
+    private final Owners owners;
+    private final Duration ownerWait;
 
-    OwnerRelay(NodeServices services) {
-        this.services = services;
+    /** Where owners are. */
+    interface Owners {
+        /**
+         * The owner, if it is here.
+         *
+         * @throws AdminException NOT_FOUND: there is no such volume
+         */
+        Optional<OwnedVolume> here(String volume) throws AdminException;
+
+        /**
+         * Asks another node, which is the owner.
+         *
+         * @param limit for the answer; what was asked for may go on
+         * @throws AdminException UNAVAILABLE: it was not reached or is not the owner, so nothing was done
+         */
+        JsonNode askElsewhere(String volume, String command, ObjectNode args, Duration limit) throws AdminException;
     }
 
-    /** What the owner does. The argument "volume" is its name. */
+    /** What the owner does. */
     @FunctionalInterface
     interface AtOwner {
-        Object handle(OpenVolume volume, OwnedVolume owned, ObjectNode args) throws AdminException;
+        Object handle(OwnedVolume owned, ObjectNode args) throws AdminException;
+    }
+
+    OwnerRelay(Owners owners, Duration ownerWait) {
+        this.owners = owners;
+        this.ownerWait = ownerWait;
     }
 
     /** Refuses as UNAVAILABLE unless this node owns the volume. */
     AdminHandler here(AtOwner work) {
         return args -> {
-            OpenVolume volume = volume(args);
-            Optional<OwnedVolume> owned = volume.ownership().volume();
+            String volume = AdminArgs.text(args, "volume");
+            Optional<OwnedVolume> owned = owners.here(volume);
             if (owned.isEmpty()) {
-                throw new AdminException(
-                        Code.UNAVAILABLE,
-                        "node " + services.coordination().node().value() + " does not own volume "
-                                + volume.info().name());
+                throw new AdminException(Code.UNAVAILABLE, "volume " + volume + " is not owned by the node asked");
             }
-            return work.handle(volume, owned.get(), args);
+            return work.handle(owned.get(), args);
         };
     }
 
-    /** @param limit for the answer of another node; what it was asked to do may go on */
+    /** @param limit for the answer of another node */
     AdminHandler anywhere(String command, AtOwner work, Duration limit) {
         return args -> {
-            OpenVolume volume = volume(args);
-            long end = System.nanoTime() + OWNER_WAIT.toNanos();
+            String volume = AdminArgs.text(args, "volume");
+            long end = System.nanoTime() + ownerWait.toNanos();
             while (true) {
                 try {
-                    Optional<OwnedVolume> owned = volume.ownership().volume();
+                    Optional<OwnedVolume> owned = owners.here(volume);
                     return owned.isPresent()
-                            ? work.handle(volume, owned.get(), args)
-                            : ask(volume, command, args, limit);
+                            ? work.handle(owned.get(), args)
+                            : owners.askElsewhere(volume, command, args, limit);
                 } catch (AdminException e) {
                     if (e.code() != Code.UNAVAILABLE || System.nanoTime() > end) {
                         throw e;
@@ -69,49 +82,6 @@ final class OwnerRelay {
                 }
             }
         };
-    }
-
-    /**
-     * Asks another node, which is the owner.
-     *
-     * @throws AdminException UNAVAILABLE: it was not reached or is not the owner, so nothing was done
-     */
-    JsonNode ask(OpenVolume volume, String command, ObjectNode args, Duration limit) throws AdminException {
-        String name = volume.info().name();
-        Optional<NodeId> owner = ownerOf(volume);
-        if (owner.isEmpty()) {
-            throw new AdminException(Code.UNAVAILABLE, "volume " + name + " has no owner yet");
-        }
-        String node = "node " + owner.get().value();
-        if (owner.get().equals(services.coordination().node())) {
-            throw new AdminException(Code.UNAVAILABLE, node + " is to own volume " + name + ", but is not ready");
-        }
-        try {
-            return AdminPeers.ask(services.fabric().connect(owner.get()), command, args, limit);
-        } catch (PeerException e) {
-            String message = node + ", the owner of volume " + name + ", does not answer: " + e.getMessage();
-            boolean unasked = e.reason() == PeerException.Reason.UNREACHABLE;
-            throw new AdminException(unasked ? Code.UNAVAILABLE : Code.FAILED, message, e);
-        } catch (IOException e) {
-            throw new AdminException(
-                    Code.UNAVAILABLE, "volume " + name + " has no owner that answers: " + e.getMessage(), e);
-        }
-    }
-
-    /** The node that was elected last; it may have died since. */
-    Optional<NodeId> ownerOf(OpenVolume volume) throws AdminException {
-        try {
-            services.coordination().requireConnection();
-            return volume.ownership().registry().owner();
-        } catch (IOException e) {
-            throw new AdminException(Code.UNAVAILABLE, String.valueOf(e.getMessage()), e);
-        }
-    }
-
-    private OpenVolume volume(ObjectNode args) throws AdminException {
-        String name = AdminArgs.text(args, "volume");
-        return services.volume(name)
-                .orElseThrow(() -> new AdminException(Code.NOT_FOUND, "there is no volume " + name));
     }
 
     private static void pause() throws AdminException {

@@ -35,13 +35,13 @@ final class VolumeCommands {
 
     private final NodeServices services;
     private final ClusterCommands cluster;
-    private final OwnerRelay relay;
+    private final ClusterOwners owners;
     private final AdminHandler statAtOwner;
 
-    VolumeCommands(NodeServices services, ClusterCommands cluster, OwnerRelay relay, AdminHandler statAtOwner) {
+    VolumeCommands(NodeServices services, ClusterCommands cluster, ClusterOwners owners, AdminHandler statAtOwner) {
         this.services = services;
         this.cluster = cluster;
-        this.relay = relay;
+        this.owners = owners;
         this.statAtOwner = statAtOwner;
     }
 
@@ -78,12 +78,11 @@ final class VolumeCommands {
         }
         @Nullable Integer owner = null;
         try {
-            owner = relay.ownerOf(volume).map(NodeId::value).orElse(null);
-            ObjectNode args = JsonNodeFactory.instance
-                    .objectNode()
-                    .put("volume", volume.info().name());
-            NodeStatus.Volume usage =
-                    Json.MAPPER.treeToValue(relay.ask(volume, "volume-usage", args, USAGE), NodeStatus.Volume.class);
+            owner = owners.find(volume).map(NodeId::value).orElse(null);
+            String name = volume.info().name();
+            ObjectNode args = JsonNodeFactory.instance.objectNode().put("volume", name);
+            NodeStatus.Volume usage = Json.MAPPER.treeToValue(
+                    owners.askElsewhere(name, "volume-usage", args, USAGE), NodeStatus.Volume.class);
             return with(mine, owner, usage);
         } catch (AdminException | JsonProcessingException e) {
             LOG.debug("volume {}: nobody says how full it is", volume.info().name(), e);
@@ -126,7 +125,7 @@ final class VolumeCommands {
     }
 
     Object mount(ObjectNode args) throws AdminException {
-        OpenVolume volume = volume(AdminArgs.text(args, "volume"));
+        OpenVolume volume = services.require(AdminArgs.text(args, "volume"));
         Path path = Path.of(AdminArgs.text(args, "path"));
         if (volume.mountPoint() != null) {
             throw new AdminException(
@@ -154,7 +153,7 @@ final class VolumeCommands {
 
     /** From the owner or through this node's session with it, with the bricks as this node reaches them. */
     Object stat(ObjectNode args) throws AdminException {
-        OpenVolume volume = volume(AdminArgs.text(args, "volume"));
+        OpenVolume volume = services.require(AdminArgs.text(args, "volume"));
         Optional<VolumeService> service = volume.service();
         try {
             InodeStat stat = service.isPresent()
@@ -169,10 +168,5 @@ final class VolumeCommands {
         } catch (IllegalArgumentException e) {
             throw new AdminException(Code.FAILED, "the owner's answer is not understood", e);
         }
-    }
-
-    private OpenVolume volume(String name) throws AdminException {
-        return services.volume(name)
-                .orElseThrow(() -> new AdminException(Code.NOT_FOUND, "there is no volume " + name));
     }
 }

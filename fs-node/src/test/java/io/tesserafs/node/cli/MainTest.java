@@ -39,6 +39,7 @@ class MainTest {
                 "volume",
                 "volume create",
                 "volume list",
+                "volume owner",
                 "volume delete",
                 "brick",
                 "brick list",

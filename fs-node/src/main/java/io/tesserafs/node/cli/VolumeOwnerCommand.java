@@ -1,0 +1,41 @@
+package io.tesserafs.node.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.tesserafs.node.admin.AdminClient;
+import io.tesserafs.node.admin.AdminException;
+import java.io.IOException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+/** {@code tessera volume owner}. */
+@Command(
+        name = "owner",
+        description = {
+            "Show which node owns a volume: it keeps the volume's names, tokens and locks. If there is none, waits a while for the "
+                    + "next. Any node can be asked.",
+            ""
+        },
+        footer = {"", "Examples:", "  tessera volume owner", "  tessera volume owner scratch --json"},
+        mixinStandardHelpOptions = true)
+final class VolumeOwnerCommand extends DaemonCommand {
+    @Parameters(arity = "0..1", paramLabel = "VOLUME", defaultValue = "main", description = "Default: main.")
+    String volume = "main";
+
+    @Override
+    JsonNode ask() throws IOException, CliException, AdminException {
+        return target.call("volume-owner", AdminClient.args().put("volume", volume), NodeOptions.OWNER);
+    }
+
+    @Override
+    void print(JsonNode owner) {
+        int sessions = owner.path("sessions").asInt();
+        output.out()
+                .println("Volume " + volume + " is owned by node"
+                        + owner.path("node").asInt() + ", in epoch "
+                        + owner.path("epoch").asLong() + ", with " + sessions
+                        + (sessions == 1 ? " session." : " sessions.")
+                        + (owner.path("state").asText().equals("waiting")
+                                ? " It waits for nodes that the last owner had."
+                                : ""));
+    }
+}

@@ -186,6 +186,19 @@ class AdminCommandsTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
+    void shouldRefuseToMoveAVolumeToWhereItsLogIsNot(int node) throws Exception {
+        int owner = owner();
+        assertThat(text(node, "volume", "owner", "move", Integer.toString(owner)))
+                .isEqualTo("Volume main is owned by node" + owner + " already.\n");
+        assertThat(ask(node, "volume", "owner", "move", Integer.toString(NODES + 1 - owner))
+                        .expectFailure()
+                        .output())
+                .contains("only that node can own it")
+                .hasLineCount(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
     void shouldListSessions(int node) throws Exception {
         JsonNode sessions = json(node, "session", "list").path("sessions");
         assertThat(values(sessions, "node")).containsExactlyInAnyOrder("1", "2");

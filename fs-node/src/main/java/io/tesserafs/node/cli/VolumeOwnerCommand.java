@@ -1,6 +1,7 @@
 package io.tesserafs.node.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tesserafs.node.admin.AdminClient;
 import io.tesserafs.node.admin.AdminException;
 import java.io.IOException;
@@ -15,7 +16,14 @@ import picocli.CommandLine.Parameters;
                     + "next. Any node can be asked.",
             ""
         },
-        footer = {"", "Examples:", "  tessera volume owner", "  tessera volume owner scratch --json"},
+        footer = {
+            "",
+            "Examples:",
+            "  tessera volume owner",
+            "  tessera volume owner scratch --json",
+            "  tessera volume owner move 2"
+        },
+        subcommands = VolumeOwnerCommand.Move.class,
         mixinStandardHelpOptions = true)
 final class VolumeOwnerCommand extends DaemonCommand {
     @Parameters(arity = "0..1", paramLabel = "VOLUME", defaultValue = "main", description = "Default: main.")
@@ -37,5 +45,40 @@ final class VolumeOwnerCommand extends DaemonCommand {
                         + (owner.path("state").asText().equals("waiting")
                                 ? " It waits for nodes that the last owner had."
                                 : ""));
+    }
+
+    /** {@code tessera volume owner move}. */
+    @Command(
+            name = "move",
+            description = {
+                "Have another node own a volume. Refused unless that node can own it: so far only the node on whose brick the "
+                        + "volume's log is.",
+                ""
+            },
+            mixinStandardHelpOptions = true)
+    static final class Move extends DaemonCommand {
+        @Parameters(index = "0", paramLabel = "NODE", description = "Number of the node.")
+        int node;
+
+        @Parameters(
+                index = "1",
+                arity = "0..1",
+                paramLabel = "VOLUME",
+                defaultValue = "main",
+                description = "Default: main.")
+        String volume = "main";
+
+        @Override
+        JsonNode ask() throws IOException, CliException, AdminException {
+            ObjectNode args = AdminClient.args().put("volume", volume).put("node", node);
+            return target.call("volume-owner-move", args, NodeOptions.OWNER);
+        }
+
+        @Override
+        void print(JsonNode answer) {
+            output.out()
+                    .println("Volume " + volume + " is owned by node" + node
+                            + (answer.path("moved").asBoolean() ? " now." : " already."));
+        }
     }
 }

@@ -54,6 +54,7 @@ final class OwnerCommands {
                 (owned, args) ->
                         SessionCommands.owner(owned, services.coordination().node()),
                 QUICK);
+        add("volume-owner-move", (owned, args) -> move(services, owned, args), QUICK);
         add("session-list", (owned, args) -> SessionCommands.list(owned), QUICK);
         add("session-evict", (owned, args) -> SessionCommands.evict(owned, args), EVICTION);
     }
@@ -112,6 +113,20 @@ final class OwnerCommands {
         } catch (IOException e) {
             throw AdminArgs.failed(e);
         }
+    }
+
+    /** The node on whose brick the log is can own the volume, and no other. */
+    private static Object move(NodeServices services, OwnedVolume owned, ObjectNode args) throws AdminException {
+        String volume = AdminArgs.text(args, "volume");
+        int owner = services.coordination().node().value();
+        long wanted = AdminArgs.number(args, "node");
+        if (wanted != owner) {
+            throw new AdminException(
+                    Code.FAILED,
+                    "volume " + volume + " cannot move to node " + wanted + ": its log is on the brick of node " + owner
+                            + ", and only that node can own it");
+        }
+        return Map.of("volume", volume, "node", owner, "epoch", owned.epoch(), "moved", false);
     }
 
     private static Object fsck(OwnedVolume owned) throws AdminException {

@@ -13,9 +13,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The sessions of a volume, at its owner. */
 final class SessionCommands {
+    private static final Logger LOG = LoggerFactory.getLogger(SessionCommands.class);
+
     /** The tables are in memory. */
     private static final Duration QUERY = Duration.ofSeconds(5);
 
@@ -82,6 +86,10 @@ final class SessionCommands {
                     "node " + node + " has no session with volume "
                             + owned.service().config().name());
         }
+        LOG.warn(
+                "volume {}: an operator evicts node {}",
+                owned.service().config().name(),
+                node);
         List<String> evicted = new ArrayList<>();
         for (SessionView victim : victims) {
             if (owned.evict(victim.id())) {

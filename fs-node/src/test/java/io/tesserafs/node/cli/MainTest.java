@@ -40,6 +40,7 @@ class MainTest {
                 "volume create",
                 "volume list",
                 "volume owner",
+                "volume owner move",
                 "volume delete",
                 "brick",
                 "brick list",
@@ -80,6 +81,7 @@ class MainTest {
                 "token",
                 "token recall",
                 "session",
+                "volume owner move",
                 "session evict",
                 "session evict 2",
                 "session evict x --yes",
@@ -185,6 +187,9 @@ class MainTest {
         assertThat(out.toString())
                 .startsWith("#!/usr/bin/env bash")
                 .contains("complete -F")
-                .contains("--pool-size");
+                .contains("--pool-size")
+                .contains("function _picocli_tessera_token_recall")
+                .contains("function _picocli_tessera_session_evict")
+                .contains("function _picocli_tessera_node_list");
     }
 }

@@ -87,8 +87,8 @@ class OwnerInspectionTest {
     void start() throws Exception {
         fixture = new OwnerFixture(directory);
         owned = owner(Map.of());
-        attach(A, 1);
-        attach(B, 2);
+        attach(A, 1, true);
+        attach(B, 2, false);
     }
 
     private OwnedVolume owner(Map<SessionId, Integer> inherited) {
@@ -103,9 +103,10 @@ class OwnerInspectionTest {
                 () -> {});
     }
 
-    private void attach(SessionId session, int node) throws Exception {
+    /** @param local then it lives without renewals */
+    private void attach(SessionId session, int node, boolean local) throws Exception {
         var opening = new SessionCodec.Opening(node, 1, List.of());
-        assertThat(owned.attach(session, false, opening, new ObedientNode(session)))
+        assertThat(owned.attach(session, local, opening, new ObedientNode(session)))
                 .isNotNull();
     }
 

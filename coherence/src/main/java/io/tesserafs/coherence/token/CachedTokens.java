@@ -165,6 +165,20 @@ final class CachedTokens implements FileTokens {
     }
 
     @Override
+    public void waitWithPagesLocked(LockedPages pages, Wait wait) throws InterruptedException {
+        WaitingThread waiter = new WaitingThread(pages.fromByte(), pages.toByte(), Mode.SHARED);
+        waiter.lockPages(pages);
+        advance(() -> stepAround(waiter));
+        try {
+            wait.await();
+        } finally {
+            synchronized (this) {
+                waitingWithPages.remove(waiter);
+            }
+        }
+    }
+
+    @Override
     public int enterNow(long fromByte, long toByte, Mode mode) {
         Ranges.check(fromByte, toByte);
         WaitingThread waiter = new WaitingThread(fromByte, toByte, mode);

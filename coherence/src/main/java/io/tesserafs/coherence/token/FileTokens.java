@@ -44,9 +44,15 @@ public interface FileTokens {
      * As {@link #enter} for a request that waits while the kernel holds pages locked, so that an invalidation of them would wait for this very
      * request. Recalls step around them.
      */
-    default int enterWithPagesLocked(long fromByte, long toByte, Mode mode, LockedPages pages) throws TokenException {
-        return enter(fromByte, toByte, mode);
+    int enterWithPagesLocked(long fromByte, long toByte, Mode mode, LockedPages pages) throws TokenException;
+
+    /** Something that a request waits for. */
+    interface Wait {
+        void await() throws InterruptedException;
     }
+
+    /** Waits for something other than a token while the kernel holds pages locked. Recalls step around them. */
+    void waitWithPagesLocked(LockedPages pages, Wait wait) throws InterruptedException;
 
     /**
      * Pages of a request, as bytes.

@@ -194,6 +194,16 @@ final class FileAccess {
         }
     }
 
+    /** Waits for buffered writes that the pages of a READ must show. */
+    void awaitWrites(FileState file, LockedPages pages) throws FsException {
+        try {
+            file.tokens.waitWithPagesLocked(pages, () -> file.pendingWrites.await(pages.fromByte(), pages.toByte()));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FsException(io.tesserafs.fuse.Errno.EINTR, "interrupted");
+        }
+    }
+
     /** As {@link #withData}, for tiles as wholes: where space is given, taken, or made valid. */
     <T> T withTiles(FileState file, long from, long to, LockedPages locked, Work<T> work) throws FsException {
         long first = from & -TileMap.TILE_BYTES;

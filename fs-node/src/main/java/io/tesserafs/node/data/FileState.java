@@ -24,6 +24,7 @@ final class FileState {
     final FileTokens attrTokens;
 
     final TileMap tiles;
+    final PendingWrites pendingWrites = new PendingWrites();
     final StampedLock lock = new StampedLock();
     final ReentrantLock commitLock = new ReentrantLock();
 

@@ -35,9 +35,10 @@ final class IoHandlers {
         }
         boolean direct = (openFlags & O_DIRECT) != 0 || open.direct;
         boolean mayWait = access.mayWait();
+        boolean behindWrites = !direct && file.pendingWrites.concern(offset, offset + size);
         Mode mode = file.readMode();
-        int ticket = file.tokens.tryEnter(offset, offset + size, mode);
-        if (ticket == FileTokens.REFUSED && !mayWait) {
+        int ticket = behindWrites ? FileTokens.REFUSED : file.tokens.tryEnter(offset, offset + size, mode);
+        if (ticket == FileTokens.REFUSED && !mayWait && !behindWrites) {
             ticket = file.tokens.enterNow(offset, offset + size, mode);
         }
         if (ticket != FileTokens.REFUSED) {
@@ -57,6 +58,9 @@ final class IoHandlers {
         volume.counters.tokenWaits.increment();
         LockedPages locked = direct ? LockedPages.NONE : new LockedPages(offset, offset + size, true);
         volume.serveElsewhere(rq, () -> {
+            if (behindWrites) {
+                access.awaitWrites(file, locked);
+            }
             if (!readPatiently(rq, open, file, offset, size, locked, !direct || knowsItsEnd(file))) {
                 access.withAttributes(
                         file, Mode.SHARED, () -> readPatiently(rq, open, file, offset, size, locked, true));

@@ -225,16 +225,6 @@ final class NodeVolume {
         }
     }
 
-    /** An append went elsewhere than the kernel believed: what it put into its page cache is in the wrong place. */
-    void showAppended(long ino, long from, int length) {
-        waiting.execute(() -> {
-            FuseSession kernel = session;
-            if (kernel != null) {
-                kernel.invalidateInode(ino, from, length);
-            }
-        });
-    }
-
     /**
      * Answers a granted file lock. Who held it before may have made the file longer, and who holds it now may touch the new pages through a mapping, which
      * asks nobody: so the kernel is told of them first.
@@ -258,7 +248,7 @@ final class NodeVolume {
         });
     }
 
-    /** A buffered write that waited for its token: its pages may have been read anew meanwhile, without what it has now written. */
+    /** What the kernel has cached of a range is wrong. Waits a moment, no longer, see {@link #aside}. */
     void dropPages(long ino, long from, long to) {
         FuseSession kernel = session;
         if (kernel != null && !names.company().isAlone()) {

@@ -83,9 +83,25 @@ final class WriteHandlers {
         }
         volume.counters.tokenWaits.increment();
         Write write = new Write(rq, direct, file, offset, payload, killSuidGid);
-        volume.serveElsewhere(rq, () -> {
+        serveElsewhere(write, () -> {
             int n = access.withLane(file, () -> writePatiently(write, lockedPages(write)));
             rq.replyWritten(n);
+        });
+    }
+
+    /** Reads into the page cache come after it. */
+    private void serveElsewhere(Write write, NodeVolume.Work work) {
+        if (write.direct) {
+            volume.serveElsewhere(write.rq, work);
+            return;
+        }
+        PendingWrites.Pending pending = write.file.pendingWrites.add(write.offset, write.end());
+        volume.serveElsewhere(write.rq, () -> {
+            try {
+                work.run();
+            } finally {
+                write.file.pendingWrites.done(pending);
+            }
         });
     }
 
@@ -174,7 +190,7 @@ final class WriteHandlers {
             try {
                 boolean whole = all != FileTokens.REFUSED;
                 return whole || ExtentIo.hasTiles(file, write.offset, write.length())
-                        ? performLate(write, whole)
+                        ? perform(write, whole)
                         : ExtentIo.NOT_NOW;
             } finally {
                 FileAccess.exitIfHeld(file.tokens, all);
@@ -184,15 +200,7 @@ final class WriteHandlers {
             return n;
         }
         // The tiles must change, and other nodes are in the file: so they are taken as wholes, once.
-        return access.withTiles(file, write.offset, write.end(), locked, () -> performLate(write, false));
-    }
-
-    private int performLate(Write write, boolean whole) throws FsException {
-        int n = perform(write, whole);
-        if (!write.direct) {
-            volume.dropPages(write.file.ino, write.offset & -PAGE_BYTES, write.end());
-        }
-        return n;
+        return access.withTiles(file, write.offset, write.end(), locked, () -> perform(write, false));
     }
 
     private int perform(Write write, boolean whole) throws FsException {
@@ -229,17 +237,26 @@ final class WriteHandlers {
             }
         }
         volume.counters.tokenWaits.increment();
-        volume.serveElsewhere(write.rq, () -> {
-            long[] end = {0};
+        serveElsewhere(write, () -> {
             int n = access.withAttributes(file, Mode.EXCLUSIVE, () -> {
-                end[0] = file.size;
-                return writePatiently(write.at(end[0]), lockedPages(write));
+                Write there = write.at(file.size);
+                int written = writePatiently(there, lockedPages(write));
+                if (there.offset != write.offset) {
+                    dropMisplaced(write, there);
+                }
+                return written;
             });
             write.rq.replyWritten(n);
-            if (!write.direct && end[0] != write.offset) {
-                volume.showAppended(file.ino, write.offset, n);
-            }
         });
+    }
+
+    /** The kernel believed the end of the file to be elsewhere: what it has in its page cache is wrong here, and old there. */
+    private void dropMisplaced(Write believed, Write there) {
+        long ino = believed.file.ino;
+        volume.dropPages(ino, there.offset & -PAGE_BYTES, there.end());
+        if (!believed.direct) {
+            volume.dropPages(ino, believed.offset & -PAGE_BYTES, believed.end());
+        }
     }
 
     private void writeBack(

@@ -49,6 +49,16 @@ final class MountedVolume implements AutoCloseable {
                 }
 
                 @Override
+                public int enterWithPagesLocked(long fromByte, long toByte, Mode mode, LockedPages pages) {
+                    return 1;
+                }
+
+                @Override
+                public void waitWithPagesLocked(LockedPages pages, Wait wait) throws InterruptedException {
+                    wait.await();
+                }
+
+                @Override
                 public void exit(int ticket) {}
 
                 @Override

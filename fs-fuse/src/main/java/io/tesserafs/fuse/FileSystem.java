@@ -73,16 +73,18 @@ public interface FileSystem {
     /**
      * Hot path. Answer with replyData; short only at the end of the file.
      *
-     * @param openFlags of the file description as they are now (F_SETFL may have changed them): O_DIRECT tells that no pages are locked
+     * @param direct past the page cache. Otherwise the kernel holds the pages locked that the answer will fill; also if the handle was opened with
+     *     {@link OpenFlags#DIRECT_IO}, for a mapping
      */
-    void read(Request rq, long ino, long fh, long offset, int size, int openFlags);
+    void read(Request rq, long ino, long fh, long offset, int size, boolean direct);
 
     /**
      * Hot path. {@code fromCache}: writeback of mapped pages by the kernel (FUSE_WRITE_CACHE); {@code fh} is then a guess.
      * {@code killSuidGid}: the caller lacks the privilege to keep suid/sgid.
      *
      * @param offset with O_APPEND, where this host's kernel believes the end to be
-     * @param openFlags of the file description as they are now
+     * @param direct past the page cache. Otherwise what is written is in the page cache already
+     * @param openFlags of the file description as they are now (F_SETFL may have changed them)
      */
     void write(
             Request rq,
@@ -90,6 +92,7 @@ public interface FileSystem {
             long fh,
             long offset,
             MemorySegment payload,
+            boolean direct,
             boolean fromCache,
             boolean killSuidGid,
             int openFlags);

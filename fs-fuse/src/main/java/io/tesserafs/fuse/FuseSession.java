@@ -14,6 +14,9 @@ public interface FuseSession {
     /** Largest WRITE payload and READ size, in bytes. */
     int maxWriteBytes();
 
+    /** FUSE_DIRECT_IO_ALLOW_MMAP (7.39): a handle opened with {@link OpenFlags#DIRECT_IO} can be mapped shared as well. */
+    boolean mapsDirectHandles();
+
     /** FUSE_NOTIFY_INVAL_INODE. {@code length} 0 means to the end of the file; offset -1 invalidates attributes only. */
     void invalidateInode(long ino, long offset, long length);
 

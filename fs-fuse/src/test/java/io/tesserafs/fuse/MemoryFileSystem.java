@@ -368,7 +368,7 @@ public class MemoryFileSystem implements FileSystem {
     }
 
     @Override
-    public void read(Request rq, long ino, long fh, long offset, int size, int openFlags) {
+    public void read(Request rq, long ino, long fh, long offset, int size, boolean direct) {
         MemoryNode node = node(rq, ino);
         if (node == null) {
             return;
@@ -396,6 +396,7 @@ public class MemoryFileSystem implements FileSystem {
             long fh,
             long offset,
             MemorySegment payload,
+            boolean direct,
             boolean fromCache,
             boolean killSuidGid,
             int openFlags) {

@@ -2,6 +2,7 @@ package io.tesserafs.coherence.token;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -179,6 +180,15 @@ final class CachedTokens implements FileTokens {
     }
 
     @Override
+    public void invalidate(long fromByte, long toByte) throws InterruptedException {
+        CountDownLatch done = new CountDownLatch(1);
+        long from = Ranges.alignDown(fromByte, Ranges.PAGE_BYTES);
+        long to = Ranges.alignUp(toByte, Ranges.PAGE_BYTES);
+        cache.execute(() -> work(startPass(new InvalidationPass(from, to, done::countDown))));
+        done.await();
+    }
+
+    @Override
     public int enterNow(long fromByte, long toByte, Mode mode) {
         Ranges.check(fromByte, toByte);
         WaitingThread waiter = new WaitingThread(fromByte, toByte, mode);
@@ -301,7 +311,8 @@ final class CachedTokens implements FileTokens {
             } else if (recall.isVoluntary() && resource.kind() == Resource.Kind.DATA) {
                 job = handOverAllButOne(step(() -> held.invalidated(recall)));
             } else {
-                job = handOverAllButOne(startPass(recall));
+                job = handOverAllButOne(startPass(
+                        new InvalidationPass(recall.from, recall.to, () -> held.invalidated(recall))));
             }
         }
         if (references == 0) {
@@ -310,8 +321,7 @@ final class CachedTokens implements FileTokens {
     }
 
     /** Returns what follows if it was done here and now. */
-    private List<Job> startPass(HeldTokens.Recall recall) {
-        InvalidationPass pass = new InvalidationPass(recall);
+    private List<Job> startPass(InvalidationPass pass) {
         List<InvalidationPass.Piece> pieces;
         synchronized (this) {
             for (WaitingThread waiter : waitingWithPages) {
@@ -371,7 +381,7 @@ final class CachedTokens implements FileTokens {
     private List<Job> finishPass(InvalidationPass pass) {
         return step(() -> {
             if (passes.remove(pass)) {
-                held.invalidated(pass.recall);
+                pass.done();
             }
         });
     }

@@ -55,6 +55,12 @@ public interface FileTokens {
     void waitWithPagesLocked(LockedPages pages, Wait wait) throws InterruptedException;
 
     /**
+     * Has the kernel drop the pages of a range, and write back first what is dirty of them, as a recall would: pages that waiting requests hold
+     * locked are stepped around, they hold nothing. Holding no ticket for the range.
+     */
+    void invalidate(long fromByte, long toByte) throws InterruptedException;
+
+    /**
      * Pages of a request, as bytes.
      *
      * @param surely they are locked and hold nothing: a READ into the page cache. Otherwise they are locked and hold nothing, <em>or</em> are not
@@ -63,7 +69,7 @@ public interface FileTokens {
     record LockedPages(long fromByte, long toByte, boolean surely) {
         public static final LockedPages NONE = new LockedPages(0, 0, true);
 
-        boolean isEmpty() {
+        public boolean isEmpty() {
             return fromByte >= toByte;
         }
     }

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One invalidation of a recall, in pieces: everything but the pages of requests that wait with them locked. Such pages hold nothing, and
- * whoever invalidated them would wait for the request, which waits for a token, which may wait for this recall. A piece that a
+ * One invalidation, in pieces: everything but the pages of requests that wait with them locked. Such pages hold nothing, and
+ * whoever invalidated them would wait for the request, which waits for a token, which may wait for this very pass. A piece that a
  * new such request runs into is given up, and what is left of it on either side takes its place; the thread that is stuck in the
  * kernel with the old piece comes back later, and nobody minds.
  *
@@ -15,12 +15,17 @@ final class InvalidationPass {
     /** A range to invalidate; does not count any more once it is not in {@link #outstanding}. */
     record Piece(long from, long to, boolean mayBeStuck) {}
 
-    final HeldTokens.Recall recall;
+    private final Runnable whenDone;
     private final List<Piece> outstanding = new ArrayList<>(1);
 
-    InvalidationPass(HeldTokens.Recall recall) {
-        this.recall = recall;
-        outstanding.add(new Piece(recall.from, recall.to, false));
+    /** {@code whenDone} runs once, under the monitor. */
+    InvalidationPass(long from, long to, Runnable whenDone) {
+        this.whenDone = whenDone;
+        outstanding.add(new Piece(from, to, false));
+    }
+
+    void done() {
+        whenDone.run();
     }
 
     List<Piece> outstanding() {

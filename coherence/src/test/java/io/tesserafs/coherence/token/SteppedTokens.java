@@ -215,12 +215,12 @@ public final class SteppedTokens {
 
     private void finish(InvalidationPass pass) {
         if (passes.remove(pass)) {
-            held.invalidated(pass.recall);
+            pass.done();
         }
     }
 
     private void startPass(HeldTokens.Recall recall) {
-        InvalidationPass pass = new InvalidationPass(recall);
+        InvalidationPass pass = new InvalidationPass(recall.from, recall.to, () -> held.invalidated(recall));
         if (!flaws.contains(Flaw.WAITS_FOR_PAGES_OF_WAITING_REQUESTS)) {
             for (Request request : waitingWithPages) {
                 pass.leaveOut(request.lockedFrom, request.lockedTo);

@@ -47,8 +47,14 @@ final class FileLayout {
     static final int READ_FH = 0;
     static final int READ_OFFSET = 8;
     static final int READ_SIZE = 16;
-    static final int READ_OPEN_FLAGS = 32;
+    static final int READ_FLAGS = 20;
     static final int READ_LENGTH = 40;
+
+    /**
+     * FUSE_READ_LOCKOWNER and FUSE_WRITE_LOCKOWNER: the kernel says whose request it is, and does so when it goes past the page cache (fuse_direct_io in
+     * fs/fuse/file.c), whatever the reason. Page-ins and buffered writes come without.
+     */
+    static final int FLAG_LOCKOWNER = 2;
 
     static final int WRITE_FH = 0;
     static final int WRITE_OFFSET = 8;

@@ -41,7 +41,7 @@ final class FileOperations {
                 body.u64(FileLayout.READ_FH),
                 body.offset(FileLayout.READ_OFFSET),
                 size,
-                body.u32(FileLayout.READ_OPEN_FLAGS));
+                (body.u32(FileLayout.READ_FLAGS) & FileLayout.FLAG_LOCKOWNER) != 0);
     }
 
     void write(FuseRequest rq, long node) {
@@ -60,6 +60,7 @@ final class FileOperations {
                 fh,
                 offset,
                 rq.attachedBuffer().slice(at, size),
+                (flags & FileLayout.FLAG_LOCKOWNER) != 0,
                 (flags & FileLayout.FLAG_WRITE_CACHE) != 0,
                 (flags & FileLayout.FLAG_WRITE_KILL_SUIDGID) != 0,
                 body.u32(FileLayout.WRITE_OPEN_FLAGS));

@@ -42,6 +42,11 @@ final class Session implements FuseSession {
     }
 
     @Override
+    public boolean mapsDirectHandles() {
+        return connection.negotiated.has(InitLayout.DIRECT_IO_ALLOW_MMAP);
+    }
+
+    @Override
     public void extend(long ino, long size) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = notification(arena, NotifyLayout.CODE_STORE, NotifyLayout.STORE_LENGTH + 1);

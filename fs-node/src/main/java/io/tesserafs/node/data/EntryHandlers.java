@@ -89,7 +89,7 @@ final class EntryHandlers {
 
     void opendir(Request rq, long ino) {
         volume.serveHere(rq, () -> {
-            long handle = volume.handles.add(new OpenFile(ino, null, false, true, false));
+            long handle = volume.handles.add(new OpenFile(ino, null, false, false, true));
             if (!rq.replyOpen(handle, 0)) {
                 volume.handles.remove(handle);
             }

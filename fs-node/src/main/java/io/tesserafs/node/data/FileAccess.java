@@ -194,10 +194,20 @@ final class FileAccess {
         }
     }
 
-    /** Waits for buffered writes that the pages of a READ must show. */
+    /** Waits for writes that a READ of these pages must not overtake. */
     void awaitWrites(FileState file, LockedPages pages) throws FsException {
+        uninterrupted(() -> file.tokens.waitWithPagesLocked(
+                pages, () -> file.pendingWrites.await(pages.fromByte(), pages.toByte())));
+    }
+
+    /** Has the kernel drop pages of which nobody may bring in new ones now. */
+    void dropPages(FileState file, long from, long to) throws FsException {
+        uninterrupted(() -> file.tokens.invalidate(from, to));
+    }
+
+    private static void uninterrupted(FileTokens.Wait wait) throws FsException {
         try {
-            file.tokens.waitWithPagesLocked(pages, () -> file.pendingWrites.await(pages.fromByte(), pages.toByte()));
+            wait.await();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new FsException(io.tesserafs.fuse.Errno.EINTR, "interrupted");
@@ -247,11 +257,6 @@ final class FileAccess {
     }
 
     static void pause(long ms) throws FsException {
-        try {
-            Thread.sleep(ms);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new FsException(io.tesserafs.fuse.Errno.EINTR, "interrupted");
-        }
+        uninterrupted(() -> Thread.sleep(ms));
     }
 }

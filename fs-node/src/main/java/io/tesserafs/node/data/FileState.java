@@ -67,7 +67,10 @@ final class FileState {
 
     volatile int lastFailure;
 
-    /** Handles open for writing. */
+    /** The kernel may have cached pages of it. */
+    volatile boolean pagesCached;
+
+    /** Handles that allow a mapping to be written through: open for reading and writing. */
     volatile int writers;
     /** Open handles and passing users. Changed by the table under its map's lock. */
     int references;

@@ -10,13 +10,15 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads, and whatever else looks at or moves bytes of files, under their tokens; see {@link WriteHandlers} for writes. */
 final class IoHandlers {
-    private static final int O_DIRECT = 0x4000;
     private static final int FALLOC_KEEP_SIZE = 1;
     private static final int FALLOC_PUNCH_HOLE = 2;
     private static final int FALLOC_ZERO_RANGE = 0x10;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
     private static final long DAY_NS = 24L * 3600 * 1_000_000_000L;
+
+    /** Instead of a number of bytes: the READ has to wait. */
+    private static final int BEHIND_WRITES = -100;
 
     private final NodeVolume volume;
     private final FileAccess access;
@@ -26,17 +28,16 @@ final class IoHandlers {
         this.access = volume.access;
     }
 
-    void read(Request rq, long ino, long handle, long offset, int size, int openFlags) {
+    void read(Request rq, long ino, long handle, long offset, int size, boolean direct) {
         OpenFile open = volume.handles.find(handle);
         FileState file = open == null || open.ino != ino ? null : open.file;
         if (open == null || file == null) {
             rq.replyError(Errno.EBADF);
             return;
         }
-        boolean direct = (openFlags & O_DIRECT) != 0 || open.direct;
         boolean mayWait = access.mayWait();
-        boolean behindWrites = !direct && file.pendingWrites.concern(offset, offset + size);
-        Mode mode = file.readMode();
+        Mode mode = direct ? Mode.SHARED : file.readMode();
+        boolean behindWrites = !direct && !mayPass(file, offset, offset + size);
         int ticket = behindWrites ? FileTokens.REFUSED : file.tokens.tryEnter(offset, offset + size, mode);
         if (ticket == FileTokens.REFUSED && !mayWait && !behindWrites) {
             ticket = file.tokens.enterNow(offset, offset + size, mode);
@@ -58,14 +59,19 @@ final class IoHandlers {
         volume.counters.tokenWaits.increment();
         LockedPages locked = direct ? LockedPages.NONE : new LockedPages(offset, offset + size, true);
         volume.serveElsewhere(rq, () -> {
-            if (behindWrites) {
-                access.awaitWrites(file, locked);
-            }
             if (!readPatiently(rq, open, file, offset, size, locked, !direct || knowsItsEnd(file))) {
                 access.withAttributes(
                         file, Mode.SHARED, () -> readPatiently(rq, open, file, offset, size, locked, true));
             }
         });
+    }
+
+    /** Whether a READ into the page cache may be answered now: no WRITE of its pages is under way that would miss them. */
+    private static boolean mayPass(FileState file, long from, long to) {
+        if (!file.pagesCached) {
+            file.pagesCached = true; // first, see WriteHandlers
+        }
+        return !file.pendingWrites.concern(from, to);
     }
 
     /**
@@ -85,20 +91,35 @@ final class IoHandlers {
     private boolean readPatiently(
             Request rq, OpenFile open, FileState file, long offset, int size, LockedPages locked, boolean knowsEnd)
             throws FsException {
-        Mode mode = file.readMode();
-        int n = access.withData(file, offset, offset + size, mode, locked, () -> {
-            if (!isMappable(file, offset, size, mode)) {
-                return ExtentIo.NOT_NOW;
+        int n = ExtentIo.SHORT;
+        boolean answered = false;
+        while (!answered) {
+            boolean mappable = !locked.isEmpty();
+            if (mappable) {
+                access.awaitWrites(file, locked);
             }
-            rq.clearData();
-            return ExtentIo.read(file, rq, offset, size, knowsEnd);
-        });
-        if (n == ExtentIo.NOT_NOW) {
-            n = access.withTiles(file, offset, offset + size, locked, () -> {
-                materialise(file, offset, size);
+            Mode mode = mappable ? file.readMode() : Mode.SHARED;
+            FileAccess.Work<Integer> read = () -> {
+                if (mappable && !mayPass(file, offset, offset + size)) {
+                    return BEHIND_WRITES;
+                }
                 rq.clearData();
                 return ExtentIo.read(file, rq, offset, size, knowsEnd);
-            });
+            };
+            n = access.withData(
+                    file,
+                    offset,
+                    offset + size,
+                    mode,
+                    locked,
+                    () -> isMappable(file, offset, size, mode) ? read.run() : ExtentIo.NOT_NOW);
+            if (n == ExtentIo.NOT_NOW) {
+                n = access.withTiles(file, offset, offset + size, locked, () -> {
+                    materialise(file, offset, size);
+                    return read.run();
+                });
+            }
+            answered = n != BEHIND_WRITES;
         }
         return n != ExtentIo.SHORT && done(open, file, n);
     }
@@ -133,7 +154,7 @@ final class IoHandlers {
             }
             access.prepare(file, offset, offset + size);
         }
-        if (!isMappable(file, offset, size, file.readMode())) {
+        if (!isMappable(file, offset, size, direct ? Mode.SHARED : file.readMode())) {
             return false;
         }
         boolean knowsEnd = !direct || offset + size <= file.size || knowsItsEnd(file);

@@ -256,6 +256,11 @@ final class NodeVolume {
         }
     }
 
+    boolean mapsDirectHandles() {
+        FuseSession kernel = session;
+        return kernel != null && kernel.mapsDirectHandles();
+    }
+
     /** Waits a moment, no longer: the page at the end may be locked by a request that waits itself. */
     private void extend(long ino, long size) {
         FuseSession kernel = session;

@@ -7,18 +7,19 @@ final class OpenFile {
     final long ino;
     final @Nullable FileState file;
     final boolean writable;
+    /** Open for reading and writing: what is mapped through it may be stored to. */
+    final boolean mapsWritable;
+
     final boolean noAtime;
-    /** The kernel does not use its page cache for this handle. */
-    final boolean direct;
     /** Failures of the file that this handle has reported, or that happened before it was opened. */
     int failuresSeen;
 
-    OpenFile(long ino, @Nullable FileState file, boolean writable, boolean noAtime, boolean direct) {
+    OpenFile(long ino, @Nullable FileState file, boolean writable, boolean mapsWritable, boolean noAtime) {
         this.ino = ino;
         this.file = file;
         this.writable = writable;
+        this.mapsWritable = mapsWritable;
         this.noAtime = noAtime;
-        this.direct = direct;
         this.failuresSeen = file == null ? 0 : file.failures;
     }
 }

@@ -11,7 +11,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Handles of regular files: from open, create or O_TMPFILE to the last release, and what makes them durable. */
 final class OpenHandlers {
+    private static final int O_RDWR = 2;
     private static final int O_ACCMODE = 3;
+    private static final int O_DIRECT = 0x4000;
     private static final int O_EXCL = 0x80;
     private static final int O_TRUNC = 0x200;
     private static final int O_APPEND = 0x400;
@@ -30,7 +32,7 @@ final class OpenHandlers {
             FileState file = volume.files.acquire(ino);
             NodeVolume.Work answer = () -> {
                 int openFlags = openFlags(flags);
-                long handle = handle(file, flags, openFlags);
+                long handle = handle(file, flags);
                 if (!rq.replyOpen(handle, openFlags | keepCache(file, flags))) {
                     close(handle);
                 }
@@ -59,12 +61,12 @@ final class OpenHandlers {
     }
 
     /** Takes over the caller's reference to the file. */
-    private long handle(FileState file, int flags, int openFlags) throws FsException {
+    private long handle(FileState file, int flags) throws FsException {
         boolean writable = (flags & O_ACCMODE) != 0;
+        boolean mapsWritable = (flags & O_ACCMODE) == O_RDWR;
         boolean noAtime = volume.options.noAtime() || (flags & O_NOATIME) != 0;
-        long handle = volume.handles.add(
-                new OpenFile(file.ino, file, writable, noAtime, (openFlags & OpenFlags.DIRECT_IO) != 0));
-        if (writable) {
+        long handle = volume.handles.add(new OpenFile(file.ino, file, writable, mapsWritable, noAtime));
+        if (mapsWritable) {
             file.countWriters(1);
         }
         return handle;
@@ -75,7 +77,7 @@ final class OpenHandlers {
      * writing, every cached page must be under EXCLUSIVE, since a mapping may dirty it unseen: the kernel drops what it has otherwise.
      */
     private static int keepCache(FileState file, int flags) {
-        Mode mode = (flags & O_ACCMODE) == 0 ? Mode.SHARED : Mode.EXCLUSIVE;
+        Mode mode = (flags & O_ACCMODE) == O_RDWR ? Mode.EXCLUSIVE : Mode.SHARED;
         int ticket = file.tokens.tryEnter(0, FileTokens.TO_END, mode);
         if (ticket == FileTokens.REFUSED) {
             return 0;
@@ -84,10 +86,16 @@ final class OpenHandlers {
         return OpenFlags.KEEP_CACHE;
     }
 
-    /** Where other nodes append too, only the owner knows where the end is; and a page cache that guesses would hold bytes in wrong places. */
+    /**
+     * A buffered write changes the page cache before anybody is asked: where other nodes use the volume too, its neighbours here would see it before the
+     * token is there, and perhaps not any more after. So what is open for writing bypasses the page cache, except through mappings.
+     */
     private int openFlags(int flags) {
-        boolean append = (flags & O_APPEND) != 0 && !volume.names.company().isAlone();
-        return append ? OpenFlags.DIRECT_IO : OpenFlags.PARALLEL_DIRECT_WRITES;
+        boolean direct = (flags & O_ACCMODE) != 0
+                && !volume.names.company().isAlone()
+                && ((flags & O_APPEND) != 0 || (flags & O_ACCMODE) != O_RDWR || volume.mapsDirectHandles());
+        return (direct ? OpenFlags.DIRECT_IO : 0)
+                | (direct && (flags & O_DIRECT) == 0 ? 0 : OpenFlags.PARALLEL_DIRECT_WRITES);
     }
 
     void create(Request rq, long parent, byte[] name, int mode, int flags, boolean killSuidGid) {
@@ -148,7 +156,7 @@ final class OpenHandlers {
         long handle;
         int openFlags = openFlags(flags);
         try {
-            handle = handle(file, flags, openFlags);
+            handle = handle(file, flags);
         } catch (FsException e) {
             volume.release(file);
             throw e;
@@ -229,7 +237,7 @@ final class OpenHandlers {
     private void close(long handle) {
         @Nullable OpenFile open = volume.handles.remove(handle);
         if (open != null && open.file != null) {
-            if (open.writable) {
+            if (open.mapsWritable) {
                 open.file.countWriters(-1);
             }
             volume.release(open.file);

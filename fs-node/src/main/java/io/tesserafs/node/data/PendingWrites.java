@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Buffered WRITEs of one file that wait for their tokens. The kernel has put their bytes into its page cache already; a recall may drop those pages
- * meanwhile, and a READ fill them anew. So such a READ is answered after the WRITE was applied, or the page would lack it for good.
- * Thread-safe.
+ * WRITEs of one file that READs into the page cache must not overtake. Buffered ones that wait for their token: their bytes are in the page cache already, but
+ * a recall may drop those pages, and a READ would fill them anew without. And direct ones: a page that comes in before they are applied would go on
+ * showing what was there before, and if it is stored to, write it back over them. Thread-safe.
  */
 final class PendingWrites {
     /** One WRITE, as bytes of the file. Two of the same range are two: no value. */

@@ -185,8 +185,8 @@ public final class TesseraFileSystem implements FileSystem {
     }
 
     @Override
-    public void read(Request rq, long ino, long fh, long offset, int size, int openFlags) {
-        io.read(rq, ino, fh, offset, size, openFlags);
+    public void read(Request rq, long ino, long fh, long offset, int size, boolean direct) {
+        io.read(rq, ino, fh, offset, size, direct);
     }
 
     @Override
@@ -196,10 +196,11 @@ public final class TesseraFileSystem implements FileSystem {
             long fh,
             long offset,
             MemorySegment payload,
+            boolean direct,
             boolean fromCache,
             boolean killSuidGid,
             int openFlags) {
-        writes.write(rq, ino, fh, offset, payload, fromCache, killSuidGid, openFlags);
+        writes.write(rq, ino, fh, offset, payload, direct, fromCache, killSuidGid, openFlags);
     }
 
     @Override

@@ -15,7 +15,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class WriteHandlers {
     private static final int O_APPEND = 0x400;
-    private static final int O_DIRECT = 0x4000;
     private static final long PAGE_BYTES = 4096;
 
     /** One WRITE. */
@@ -48,6 +47,7 @@ final class WriteHandlers {
             long handle,
             long offset,
             MemorySegment payload,
+            boolean direct,
             boolean fromCache,
             boolean killSuidGid,
             int openFlags) {
@@ -62,45 +62,55 @@ final class WriteHandlers {
             rq.replyError(Errno.EBADF);
             return;
         }
-        boolean direct = (openFlags & O_DIRECT) != 0 || open.direct;
         if ((openFlags & O_APPEND) != 0) {
             append(new Write(rq, direct, file, offset, payload, killSuidGid));
             return;
         }
+        Write write = new Write(rq, direct, file, offset, payload, killSuidGid);
+        if (!direct || volume.names.company().isAlone()) {
+            if (!tryHere(write)) {
+                waitElsewhere(write, direct ? null : file.pendingWrites.add(offset, write.end()));
+            }
+            return;
+        }
+        PendingWrites.Pending pending = file.pendingWrites.add(offset, write.end());
+        // In this order: a READ says first that it caches pages, then looks for writes.
+        if (file.pagesCached || !tryHere(write)) {
+            waitElsewhere(write, pending);
+        } else {
+            file.pendingWrites.done(pending);
+        }
+    }
+
+    /** On the reader thread; false if something has to wait. */
+    private boolean tryHere(Write write) {
+        FileState file = write.file;
         boolean mayWait = access.mayWait();
         int lane = access.tryLane(file);
         if (lane == FileTokens.REFUSED && !mayWait) {
             lane = access.laneNow(file);
         }
-        if (lane != FileTokens.REFUSED) {
-            try {
-                if (writeHere(rq, file, offset, payload, killSuidGid, mayWait, false)) {
-                    return;
-                }
-            } finally {
-                file.attrTokens.exit(lane);
-            }
+        if (lane == FileTokens.REFUSED) {
+            return false;
         }
-        volume.counters.tokenWaits.increment();
-        Write write = new Write(rq, direct, file, offset, payload, killSuidGid);
-        serveElsewhere(write, () -> {
-            int n = access.withLane(file, () -> writePatiently(write, lockedPages(write)));
-            rq.replyWritten(n);
-        });
+        try {
+            return writeHere(write.rq, file, write.offset, write.payload, write.killSuidGid, mayWait, false);
+        } finally {
+            file.attrTokens.exit(lane);
+        }
     }
 
-    /** Reads into the page cache come after it. */
-    private void serveElsewhere(Write write, NodeVolume.Work work) {
-        if (write.direct) {
-            volume.serveElsewhere(write.rq, work);
-            return;
-        }
-        PendingWrites.Pending pending = write.file.pendingWrites.add(write.offset, write.end());
+    private void waitElsewhere(Write write, PendingWrites.@Nullable Pending pending) {
+        volume.counters.tokenWaits.increment();
         volume.serveElsewhere(write.rq, () -> {
             try {
-                work.run();
+                dropCached(write);
+                int n = access.withLane(write.file, () -> writePatiently(write, lockedPages(write)));
+                write.rq.replyWritten(n);
             } finally {
-                write.file.pendingWrites.done(pending);
+                if (pending != null) {
+                    write.file.pendingWrites.done(pending);
+                }
             }
         });
     }
@@ -113,6 +123,16 @@ final class WriteHandlers {
         long lastPage = (write.end() - 1) & -PAGE_BYTES;
         boolean partial = write.end() % PAGE_BYTES != 0 || write.offset > lastPage;
         return write.direct || !partial ? LockedPages.NONE : new LockedPages(lastPage, write.end(), false);
+    }
+
+    /**
+     * A direct write goes past pages that mappings and readers here have cached. They are written back first if they are dirty, and read anew after, which
+     * the pending write sees to.
+     */
+    private void dropCached(Write write) throws FsException {
+        if (write.direct && write.file.pagesCached && !volume.names.company().isAlone()) {
+            access.dropPages(write.file, write.offset, write.end());
+        }
     }
 
     /** The usual way, on the reader thread. False if something in it has to wait. */
@@ -237,25 +257,28 @@ final class WriteHandlers {
             }
         }
         volume.counters.tokenWaits.increment();
-        serveElsewhere(write, () -> {
-            int n = access.withAttributes(file, Mode.EXCLUSIVE, () -> {
-                Write there = write.at(file.size);
-                int written = writePatiently(there, lockedPages(write));
-                if (there.offset != write.offset) {
-                    dropMisplaced(write, there);
-                }
-                return written;
-            });
+        volume.serveElsewhere(write.rq, () -> {
+            int n = access.withAttributes(file, Mode.EXCLUSIVE, () -> appendAtEnd(write));
             write.rq.replyWritten(n);
         });
     }
 
-    /** The kernel believed the end of the file to be elsewhere: what it has in its page cache is wrong here, and old there. */
-    private void dropMisplaced(Write believed, Write there) {
-        long ino = believed.file.ino;
-        volume.dropPages(ino, there.offset & -PAGE_BYTES, there.end());
-        if (!believed.direct) {
-            volume.dropPages(ino, believed.offset & -PAGE_BYTES, believed.end());
+    /** Under the attributes as a whole. */
+    private int appendAtEnd(Write write) throws FsException {
+        FileState file = write.file;
+        Write there = write.at(file.size);
+        PendingWrites.Pending pending = file.pendingWrites.add(there.offset, there.end());
+        try {
+            dropCached(there);
+            int n = writePatiently(there, lockedPages(write));
+            if (!write.direct && there.offset != write.offset) {
+                // The kernel believed the end to be elsewhere: what its page cache has is wrong here, and old there.
+                volume.dropPages(file.ino, write.offset & -PAGE_BYTES, write.end());
+                volume.dropPages(file.ino, there.offset & -PAGE_BYTES, there.end());
+            }
+            return n;
+        } finally {
+            file.pendingWrites.done(pending);
         }
     }
 

@@ -170,7 +170,7 @@ class DataModelTest {
         MemorySegment payload = arena.allocate(length);
         MemorySegment.copy(content, 0, payload, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, length);
         Model model = models[file];
-        files.write(rq, model.ino, handles[node][file], offset, payload, false, false, flags);
+        files.write(rq, model.ino, handles[node][file], offset, payload, (flags & O_DIRECT) != 0, false, false, flags);
         assertThat(rq.await().number()).isEqualTo(length);
         int at = flags == O_APPEND ? model.bytes.length : offset;
         model.atLeast(at + length);
@@ -229,7 +229,7 @@ class DataModelTest {
 
     private void check(int node, int file, int offset, int length, String where) {
         FakeRequest rq = new FakeRequest();
-        nodes.files.get(node).read(rq, models[file].ino, handles[node][file], offset, length, O_DIRECT);
+        nodes.files.get(node).read(rq, models[file].ino, handles[node][file], offset, length, true);
         byte[] bytes = models[file].bytes;
         byte[] expected = offset >= bytes.length
                 ? new byte[0]
@@ -268,7 +268,7 @@ class DataModelTest {
             for (int at = 0; at < now.length; at += 1 << 20) {
                 FakeRequest rq = new FakeRequest();
                 int length = Math.min(1 << 20, now.length - at);
-                nodes.files.getFirst().read(rq, model.ino, handles[0][file], at, length, O_DIRECT);
+                nodes.files.getFirst().read(rq, model.ino, handles[0][file], at, length, true);
                 System.arraycopy(rq.await().data(), 0, now, at, length);
             }
             model.bytes = now;

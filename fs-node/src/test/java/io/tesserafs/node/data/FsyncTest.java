@@ -78,7 +78,7 @@ class FsyncTest {
     private static void write(TesseraFileSystem files, FakeRequest.Answer file, Arena arena) {
         FakeRequest rq = new FakeRequest();
         MemorySegment payload = arena.allocate(5000).fill((byte) 1);
-        files.write(rq, file.attr().ino(), file.number(), 0, payload, false, false, 0);
+        files.write(rq, file.attr().ino(), file.number(), 0, payload, false, false, false, 0);
         assertThat(rq.await().number()).isEqualTo(5000);
     }
 
@@ -125,7 +125,7 @@ class FsyncTest {
             assertThat(fsync(files, file).await().errno()).isZero();
             assertThat(nodes.owner().getattr(file.attr().ino()).size()).isEqualTo(5000);
             FakeRequest read = new FakeRequest();
-            files.read(read, file.attr().ino(), file.number(), 0, 8192, 0);
+            files.read(read, file.attr().ino(), file.number(), 0, 8192, false);
             assertThat(read.await().data()).hasSize(5000).containsOnly(1);
         }
     }
@@ -166,7 +166,7 @@ class FsyncTest {
             files.create(made, VolumeService.ROOT, name, 06755, O_RDWR, false);
             FakeRequest.Answer file = made.await();
             FakeRequest rq = new FakeRequest();
-            files.write(rq, file.attr().ino(), file.number(), 0, arena.allocate(10), false, true, 0);
+            files.write(rq, file.attr().ino(), file.number(), 0, arena.allocate(10), false, false, true, 0);
             assertThat(rq.await().number()).isEqualTo(10);
             FakeRequest attr = new FakeRequest();
             files.getattr(attr, file.attr().ino(), -1);

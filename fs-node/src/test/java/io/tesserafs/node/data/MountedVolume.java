@@ -59,6 +59,9 @@ final class MountedVolume implements AutoCloseable {
                 }
 
                 @Override
+                public void invalidate(long fromByte, long toByte) {}
+
+                @Override
                 public void exit(int ticket) {}
 
                 @Override

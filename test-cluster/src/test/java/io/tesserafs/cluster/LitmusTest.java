@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("cluster")
 class LitmusTest {
     private static final Duration LIMIT = Duration.ofMinutes(4);
-    private static final int ROUNDS = Integer.getInteger("tessera.litmus.rounds", 2000);
+    private static final int ROUNDS = Integer.getInteger("tessera.litmus.rounds", 1000);
     private static final long SEED = Long.getLong("tessera.seed", System.nanoTime() >>> 1);
     private static final int DIRECTORIES = 3;
     private static final int HANDOFFS = 2000;

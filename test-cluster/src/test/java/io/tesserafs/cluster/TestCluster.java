@@ -26,7 +26,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * be faults.
  */
 final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
-    private static final int NODES = Integer.getInteger("tessera.nodes", 1);
+    private static final int NODES = Integer.getInteger("tessera.nodes", 2);
 
     private final String name;
     private final String poolSize;

@@ -57,6 +57,23 @@ final class ResourceTokens {
     void request(TokenTable table, SessionId session, TokenMessage.Request request) {
         queue.add(new Waiting(session, request));
         advance(table);
+        if (!queue.isEmpty()) {
+            table.contended(this);
+        }
+    }
+
+    /** Adds what was recalled for those who wait and is not released yet. False if nobody waits. */
+    boolean awaited(List<TokenTable.Awaited> into) {
+        for (Waiting waiting : queue) {
+            for (Holding holding : holdings) {
+                if (holding.sequence <= waiting.recalledUpTo
+                        && waiting.conflictsWith(holding.session, holding.from, holding.to, holding.mode)) {
+                    into.add(new TokenTable.Awaited(
+                            holding.session, resource, holding.from, holding.to, holding.sequence));
+                }
+            }
+        }
+        return !queue.isEmpty();
     }
 
     void release(TokenTable table, SessionId session, TokenMessage.Release release) {

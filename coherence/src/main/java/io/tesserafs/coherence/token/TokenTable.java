@@ -3,8 +3,10 @@ package io.tesserafs.coherence.token;
 import io.tesserafs.fabric.brick.SessionId;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +27,9 @@ public final class TokenTable {
     }
 
     private final Map<Resource, ResourceTokens> resources = new HashMap<>();
+    /** Somebody waits there, or did when last looked. */
+    private final Set<ResourceTokens> contended = new HashSet<>();
+
     private final Output output;
     private long lastSequence;
 
@@ -164,6 +169,20 @@ public final class TokenTable {
         return list;
     }
 
+    /** What a session was asked to give up and still holds. A part that it releases makes it another one. */
+    public record Awaited(SessionId session, Resource resource, long fromByte, long toByte, long sequence) {}
+
+    /** All recalls under way for requests that wait. */
+    public Set<Awaited> awaited() {
+        List<Awaited> list = new ArrayList<>();
+        contended.removeIf(tokens -> !tokens.awaited(list));
+        return Set.copyOf(list);
+    }
+
+    void contended(ResourceTokens tokens) {
+        contended.add(tokens);
+    }
+
     long nextSequence() {
         return ++lastSequence;
     }
@@ -179,6 +198,7 @@ public final class TokenTable {
     private void dropIfUnused(ResourceTokens tokens) {
         if (tokens.isUnused()) {
             resources.remove(tokens.resource());
+            contended.remove(tokens);
         }
     }
 }

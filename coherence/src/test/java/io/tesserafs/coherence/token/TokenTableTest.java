@@ -61,6 +61,18 @@ class TokenTableTest {
     }
 
     @Test
+    void shouldSayWhoHoldsBackWhatOthersWaitFor() {
+        request(A, 0, PAGE, Mode.EXCLUSIVE);
+        assertThat(table.awaited()).isEmpty();
+        request(B, PAGE, 2 * PAGE, Mode.EXCLUSIVE);
+        assertThat(table.awaited()).containsExactly(new TokenTable.Awaited(A, FILE, 0, END, 1));
+        release(A, 8 * PAGE, END, null, 1);
+        assertThat(table.awaited()).containsExactly(new TokenTable.Awaited(A, FILE, 0, 8 * PAGE, 1));
+        release(A, PAGE, 8 * PAGE, null, 1);
+        assertThat(table.awaited()).isEmpty();
+    }
+
+    @Test
     void shouldWidenToTheExtentWhenOthersAreElsewhereInTheFile() {
         request(A, 0, PAGE, Mode.EXCLUSIVE);
         request(B, 3 * EXTENT, 3 * EXTENT + PAGE, Mode.EXCLUSIVE);

@@ -9,10 +9,12 @@ import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.LocalOwner;
 import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.coherence.token.TokenMessage;
+import io.tesserafs.coherence.token.TokenTable;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.namespace.RequestTag;
 import io.tesserafs.node.namespace.VolumeOwner;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -40,6 +42,8 @@ import org.slf4j.LoggerFactory;
 public final class OwnedVolume implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OwnedVolume.class);
     private static final int EXPIRY_CHECKS_PER_TERM = 10;
+    /** A recall of which nothing came back in this time becomes a revoke. Long: a holder may have much to write back over a slow link. */
+    private static final Duration RECALL_LIMIT = Duration.ofSeconds(60);
 
     /** A node's end of a session, as the owner reaches it. */
     public interface NodeEnd {
@@ -87,6 +91,9 @@ public final class OwnedVolume implements AutoCloseable {
     private final LocalOwner tokens;
     private final LocalLocks locks = new LocalLocks();
     private final ScheduledExecutorService timer;
+    /** Of the timer's thread. */
+    private final RecallWatch recalls = new RecallWatch(RECALL_LIMIT.toNanos());
+
     private final ExecutorService evictions = Executors.newCachedThreadPool(
             Thread.ofPlatform().daemon().name("tessera-evict-", 0).factory());
 
@@ -142,7 +149,7 @@ public final class OwnedVolume implements AutoCloseable {
         }
         orphans.start();
         int every = Math.max(1, terms.termMs() / EXPIRY_CHECKS_PER_TERM);
-        var _ = timer.scheduleWithFixedDelay(this::expire, every, every, TimeUnit.MILLISECONDS);
+        var _ = timer.scheduleWithFixedDelay(this::tick, every, every, TimeUnit.MILLISECONDS);
     }
 
     public int volume() {
@@ -406,6 +413,23 @@ public final class OwnedVolume implements AutoCloseable {
         }
         finishEviction(session);
         return true;
+    }
+
+    private void tick() {
+        expire();
+        var _ = tokens.query(TokenTable::awaited).thenAcceptAsync(this::revokeOverdue, timer);
+    }
+
+    /** Who renews its lease but does not answer a recall is no better than one that is dead. */
+    private void revokeOverdue(Set<TokenTable.Awaited> awaited) {
+        for (SessionId holder : recalls.overdue(awaited, System.nanoTime())) {
+            LOG.warn(
+                    "volume {}: {} has held back for {} what others wait for: it is evicted",
+                    volume,
+                    holder,
+                    RECALL_LIMIT);
+            evictions.execute(() -> evict(holder));
+        }
     }
 
     private void expire() {

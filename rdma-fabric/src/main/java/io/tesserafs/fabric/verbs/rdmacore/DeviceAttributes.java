@@ -1,0 +1,54 @@
+package io.tesserafs.fabric.verbs.rdmacore;
+
+import java.util.Set;
+
+/**
+ * What a device can do.
+ *
+ * @param maxMemoryBytes of one registration
+ * @param maxReads READs that one queue pair answers at a time
+ * @param maxReadsInitiated READs that one queue pair has under way at a time
+ * @param odpForConnected bits of {@code IbvContext.IBV_ODP_SUPPORT_...} for RC; 0 without on-demand paging
+ */
+public record DeviceAttributes(
+        String firmware,
+        long maxMemoryBytes,
+        int vendor,
+        int maxQueuePairs,
+        int maxRequests,
+        int maxScatter,
+        int maxCompletions,
+        int maxRegistrations,
+        int maxReads,
+        int maxReadsInitiated,
+        int maxWindows,
+        int ports,
+        Set<Capability> capabilities,
+        int odpForConnected) {
+    public DeviceAttributes {
+        capabilities = Set.copyOf(capabilities);
+    }
+
+    /** Of enum ibv_device_cap_flags, as far as it matters here. */
+    public enum Capability {
+        MEMORY_WINDOW(17),
+        MEMORY_MANAGEMENT_EXTENSIONS(21),
+        MEMORY_WINDOW_TYPE_2A(23),
+        MEMORY_WINDOW_TYPE_2B(24);
+
+        private final int bit;
+
+        Capability(int bit) {
+            this.bit = bit;
+        }
+
+        boolean isIn(int flags) {
+            return (flags & 1 << bit) != 0;
+        }
+    }
+
+    /** Whether a window can be bound to one queue pair, so that nobody else can use its key. */
+    public boolean bindsWindowsToQueuePairs() {
+        return capabilities.contains(Capability.MEMORY_WINDOW_TYPE_2B) && maxWindows > 0;
+    }
+}

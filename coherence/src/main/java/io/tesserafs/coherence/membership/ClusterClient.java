@@ -10,11 +10,14 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.CuratorFrameworkFactory;
+import org.apache.curator.framework.api.ACLProvider;
 import org.apache.curator.framework.state.ConnectionState;
 import org.apache.curator.framework.state.SessionConnectionStateErrorPolicy;
 import org.apache.curator.retry.BoundedExponentialBackoffRetry;
 import org.apache.zookeeper.KeeperException;
+import org.apache.zookeeper.ZooDefs;
 import org.apache.zookeeper.client.ZKClientConfig;
+import org.apache.zookeeper.data.ACL;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,6 +35,8 @@ public final class ClusterClient implements AutoCloseable {
 
     private static final int RETRY_MAX_MS = 500;
     private static final int RETRIES = 6;
+
+    private static final String SHARED_ROOT = "/tessera";
 
     /** How long close() waits for listeners. */
     private static final int CLOSE_WAIT_MS = 5_000;
@@ -57,7 +62,7 @@ public final class ClusterClient implements AutoCloseable {
     public static ClusterClient connect(ClusterConfig config) throws MembershipException {
         ZKClientConfig zooKeeper = new ZKClientConfig();
         zooKeeper.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "false");
-        CuratorFramework curator = CuratorFrameworkFactory.builder()
+        CuratorFrameworkFactory.Builder builder = CuratorFrameworkFactory.builder()
                 .connectString(config.connectString())
                 .namespace("tessera/" + config.cluster())
                 .sessionTimeoutMs(config.sessionTimeoutMs())
@@ -65,15 +70,31 @@ public final class ClusterClient implements AutoCloseable {
                 .retryPolicy(new BoundedExponentialBackoffRetry(RETRY_BASE_MS, RETRY_MAX_MS, RETRIES))
                 .connectionStateErrorPolicy(new SessionConnectionStateErrorPolicy())
                 .ensembleTracker(false)
-                .zkClientConfig(zooKeeper)
-                .build();
-        ClusterClient client = new ClusterClient(curator, config);
+                .zkClientConfig(zooKeeper);
+        config.password()
+                .ifPresent(password -> builder.authorization(
+                                "digest", (config.cluster() + ":" + password).getBytes(StandardCharsets.UTF_8))
+                        .aclProvider(new OwnEntries()));
+        ClusterClient client = new ClusterClient(builder.build(), config);
         try {
             client.start();
             return client;
         } catch (MembershipException | RuntimeException e) {
             client.close();
             throw e;
+        }
+    }
+
+    /** All that the cluster makes is its own; the directory that clusters share is everybody's. */
+    private static final class OwnEntries implements ACLProvider {
+        @Override
+        public List<ACL> getDefaultAcl() {
+            return ZooDefs.Ids.CREATOR_ALL_ACL;
+        }
+
+        @Override
+        public List<ACL> getAclForPath(String path) {
+            return path.equals(SHARED_ROOT) ? ZooDefs.Ids.OPEN_ACL_UNSAFE : ZooDefs.Ids.CREATOR_ALL_ACL;
         }
     }
 

@@ -1,5 +1,6 @@
 package io.tesserafs.coherence.membership;
 
+import java.util.Optional;
 import java.util.UUID;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -10,11 +11,17 @@ import org.jspecify.annotations.Nullable;
  * @param connectString of ZooKeeper: host:port[,host:port...]
  * @param cluster its name: letters, digits, '.', '_' and '-'
  * @param expectedId the cluster this node joined before; null for a node that has never been in one
+ * @param password what all nodes of the cluster have, and nobody else: only who knows it reads or changes the cluster's entries; empty: anybody does
  * @param sessionTimeoutMs after that long without a word ZooKeeper drops a node's entries
  * @param connectTimeoutMs how long to wait for a server to answer at start
  */
 public record ClusterConfig(
-        String connectString, String cluster, @Nullable UUID expectedId, int sessionTimeoutMs, int connectTimeoutMs) {
+        String connectString,
+        String cluster,
+        @Nullable UUID expectedId,
+        Optional<String> password,
+        int sessionTimeoutMs,
+        int connectTimeoutMs) {
     /** Long enough for a full garbage collection and a slow disk, short enough for failover within a coffee sip. */
     public static final int DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 
@@ -29,6 +36,18 @@ public record ClusterConfig(
     }
 
     public ClusterConfig(String connectString, String cluster, @Nullable UUID expectedId) {
-        this(connectString, cluster, expectedId, DEFAULT_SESSION_TIMEOUT_MS, DEFAULT_CONNECT_TIMEOUT_MS);
+        this(
+                connectString,
+                cluster,
+                expectedId,
+                Optional.empty(),
+                DEFAULT_SESSION_TIMEOUT_MS,
+                DEFAULT_CONNECT_TIMEOUT_MS);
+    }
+
+    /** Without the password, which log files are no place for. */
+    @Override
+    public String toString() {
+        return "cluster '" + cluster + "' at " + connectString;
     }
 }

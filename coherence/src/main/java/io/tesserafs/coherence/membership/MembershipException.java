@@ -12,6 +12,8 @@ public final class MembershipException extends IOException {
         UNREACHABLE,
         /** The cluster found is not the one this node belongs to. */
         WRONG_CLUSTER,
+        /** It has another secret than this node. */
+        NOT_ALLOWED,
         /** A live node has this identity. */
         IDENTITY_IN_USE,
         /** It exists already. */

@@ -23,7 +23,9 @@ import org.apache.zookeeper.KeeperException;
  * /volumes/V/election      LeaderLatch
  * </pre>
  *
- * JSON fields that a reader does not know are ignored, so that fields may be added.
+ * Where the cluster has a secret, only who knows it can read or change any of that.
+ *
+ * <p>JSON fields that a reader does not know are ignored, so that fields may be added.
  */
 public final class Znodes {
     public static final String ID = "/id";
@@ -87,6 +89,12 @@ public final class Znodes {
         if (e instanceof InterruptedException) {
             Thread.currentThread().interrupt();
             return new MembershipException(MembershipException.Reason.INTERRUPTED, what + ": interrupted", e);
+        }
+        if (e instanceof KeeperException.NoAuthException) {
+            return new MembershipException(
+                    MembershipException.Reason.NOT_ALLOWED,
+                    what + ": ZooKeeper refuses it: the cluster has another secret than this node",
+                    e);
         }
         if (e instanceof KeeperException keeper) {
             MembershipException.Reason reason = switch (keeper.code()) {

@@ -311,8 +311,8 @@ final class CachedTokens implements FileTokens {
             } else if (recall.isVoluntary() && resource.kind() == Resource.Kind.DATA) {
                 job = handOverAllButOne(step(() -> held.invalidated(recall)));
             } else {
-                job = handOverAllButOne(startPass(
-                        new InvalidationPass(recall.from, recall.to, () -> held.invalidated(recall))));
+                job = handOverAllButOne(
+                        startPass(new InvalidationPass(recall.from, recall.to, () -> held.invalidated(recall))));
             }
         }
         if (references == 0) {

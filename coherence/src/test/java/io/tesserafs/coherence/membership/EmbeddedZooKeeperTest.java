@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -168,7 +169,7 @@ class EmbeddedZooKeeperTest {
 
     @Test
     void shouldGiveUpOnAServerThatDoesNotAnswer() {
-        ClusterConfig nobody = new ClusterConfig("127.0.0.1:1", "test", null, 4_000, 300);
+        ClusterConfig nobody = new ClusterConfig("127.0.0.1:1", "test", null, Optional.empty(), 4_000, 300);
         assertThatThrownBy(() -> ClusterClient.connect(nobody))
                 .isInstanceOf(MembershipException.class)
                 .hasMessageContaining("No ZooKeeper server answers at 127.0.0.1:1")

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -43,6 +44,23 @@ class RegistriesTest {
 
     private static NodeMembership join(ClusterClient client, String name, Incarnation self) throws MembershipException {
         return new NodeRegistry(client).join(node(name), self, e -> {});
+    }
+
+    @Test
+    void shouldLetNobodyReadOrChangeAClusterWithoutItsPassword() throws Exception {
+        ClusterClient member = fixture.connect("guarded", null, Optional.of("right"));
+        join(member, "first", ZooKeeperFixture.here(1));
+        for (Optional<String> password : List.of(Optional.<String>empty(), Optional.of("wrong"))) {
+            assertThatThrownBy(() -> fixture.connect("guarded", null, password))
+                    .isInstanceOf(MembershipException.class)
+                    .hasMessageContaining("another secret")
+                    .extracting(e -> ((MembershipException) e).reason())
+                    .isEqualTo(MembershipException.Reason.NOT_ALLOWED);
+        }
+        ClusterClient second = fixture.connect("guarded", member.clusterId(), Optional.of("right"));
+        assertThat(new NodeRegistry(second).list()).containsExactly(node("first"));
+        assertThat(fixture.connect("other", null, Optional.of("its own")).clusterId())
+                .isNotEqualTo(member.clusterId());
     }
 
     @Test

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.UUID;
 
 /** A server in a temporary directory, and clients that are closed with it. */
@@ -23,8 +24,12 @@ public final class ZooKeeperFixture implements AutoCloseable {
     }
 
     public ClusterClient connect(String cluster, UUID expected) throws MembershipException {
-        ClusterClient client =
-                ClusterClient.connect(new ClusterConfig(server.connectString(), cluster, expected, SESSION_MS, 10_000));
+        return connect(cluster, expected, Optional.empty());
+    }
+
+    public ClusterClient connect(String cluster, UUID expected, Optional<String> password) throws MembershipException {
+        ClusterClient client = ClusterClient.connect(
+                new ClusterConfig(server.connectString(), cluster, expected, password, SESSION_MS, 10_000));
         clients.push(client);
         return client;
     }

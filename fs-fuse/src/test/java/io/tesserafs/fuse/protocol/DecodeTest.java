@@ -62,7 +62,17 @@ class DecodeTest {
                                 .u64(0)
                                 .u32(0)
                                 .u32(0),
-                        "read 7 5 4096 8192 0"),
+                        "read 7 5 4096 8192 false"),
+                Arguments.of(
+                        rq(Opcode.READ)
+                                .u64(5)
+                                .u64(4096)
+                                .u32(8192)
+                                .u32(2)
+                                .u64(0x77)
+                                .u32(0)
+                                .u32(0),
+                        "read 7 5 4096 8192 true"),
                 Arguments.of(
                         rq(Opcode.WRITE)
                                 .u64(5)
@@ -73,7 +83,18 @@ class DecodeTest {
                                 .u32(0)
                                 .u32(0)
                                 .raw((byte) 'd', (byte) 'a', (byte) 't', (byte) 'a'),
-                        "write 7 5 10 data true true 0"),
+                        "write 7 5 10 data false true true 0"),
+                Arguments.of(
+                        rq(Opcode.WRITE)
+                                .u64(5)
+                                .u64(10)
+                                .u32(1)
+                                .u32(2)
+                                .u64(0x77)
+                                .u32(0x400)
+                                .u32(0)
+                                .raw((byte) 'd'),
+                        "write 7 5 10 d true false false 1024"),
                 Arguments.of(
                         rq(Opcode.WRITE)
                                 .u64(5)
@@ -84,7 +105,7 @@ class DecodeTest {
                                 .u32(0)
                                 .u32(0)
                                 .zeros(1 << 20),
-                        "write 7 5 0 [1048576] false false 0"),
+                        "write 7 5 0 [1048576] false false false 0"),
                 Arguments.of(
                         rq(Opcode.READDIR)
                                 .u64(5)

@@ -3,12 +3,17 @@ package io.tesserafs.node.daemon;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
+import java.util.HexFormat;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
 
 /** What proves that a peer is of this cluster: random bytes in a file that only the daemons' user can read, the same on all nodes. */
 final class ClusterSecret {
@@ -33,6 +38,17 @@ final class ClusterSecret {
                     file + " is too short for a cluster secret: " + secret.length + " bytes, at least " + BYTES);
         }
         return secret;
+    }
+
+    /** A password of its own for another use, from which the secret cannot be had. */
+    static String derive(byte[] secret, String use) {
+        try {
+            Mac mac = Mac.getInstance("HmacSHA256");
+            mac.init(new SecretKeySpec(secret, "HmacSHA256"));
+            return HexFormat.of().formatHex(mac.doFinal(use.getBytes(StandardCharsets.US_ASCII)));
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException("every Java has HMAC-SHA-256", e);
+        }
     }
 
     private static void create(Path file) throws IOException {

@@ -7,6 +7,7 @@ import io.tesserafs.coherence.membership.ConnectionListener.Connection;
 import io.tesserafs.coherence.membership.EmbeddedZooKeeper;
 import io.tesserafs.coherence.membership.Incarnation;
 import io.tesserafs.coherence.membership.InstanceSecret;
+import io.tesserafs.coherence.membership.MembershipException;
 import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.membership.NodeInfo;
 import io.tesserafs.coherence.membership.NodeMembership;
@@ -124,14 +125,24 @@ final class Coordination implements AutoCloseable {
         return resources.add("embedded ZooKeeper", server).connectString();
     }
 
-    private static ClusterConfig clusterConfig(NodeConfig config, String servers, Optional<UUID> known) {
+    private static ClusterConfig clusterConfig(NodeConfig config, String servers, Optional<UUID> known)
+            throws IOException {
         @Nullable UUID expected = known.orElse(null);
         return new ClusterConfig(
                 servers,
                 config.coordination().cluster(),
                 expected,
+                Optional.of(password(config.fabric().secretFile())),
                 (int) config.coordination().sessionTimeout().toMillis(),
                 ClusterConfig.DEFAULT_CONNECT_TIMEOUT_MS);
+    }
+
+    private static String password(Path secretFile) throws IOException {
+        try {
+            return ClusterSecret.derive(ClusterSecret.loadOrCreate(secretFile), "zookeeper");
+        } catch (StartException e) {
+            throw new MembershipException(MembershipException.Reason.LOCAL, "cluster secret: " + e.getMessage(), e);
+        }
     }
 
     /** Told when something the daemon cannot do without is gone. */

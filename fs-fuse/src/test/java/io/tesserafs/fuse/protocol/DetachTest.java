@@ -82,7 +82,8 @@ class DetachTest {
         byte[] first = write(2, "first");
         kernel.serve(first);
         kernel.serve(write(4, "other"));
-        assertThat(kernel.calls).containsExactly("write 1 0 0 first false false 0", "write 1 0 0 other false false 0");
+        assertThat(kernel.calls)
+                .containsExactly("write 1 0 0 first false false false 0", "write 1 0 0 other false false false 0");
         FuseRequest rq = (FuseRequest) detached.getFirst();
         byte[] kept = Wire.getBytes(rq.attachedBuffer().memory(), 0, first.length);
         assertThat(kept).isEqualTo(first);

@@ -1,7 +1,6 @@
 package io.tesserafs.fabric.verbs.rdmacore;
 
 import com.ibm.disni.verbs.RdmaCmEvent;
-import com.ibm.disni.verbs.RdmaConnParam;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
@@ -19,7 +18,7 @@ final class CoreCmEvent extends RdmaCmEvent {
         long data = NativeMemory.getLong(parameters + VerbsLayout.CONN_PARAM_PRIVATE_DATA);
         int length = NativeMemory.getByte(parameters + VerbsLayout.CONN_PARAM_PRIVATE_DATA_LENGTH) & 0xFF;
         this.privateData = data == 0 ? new byte[0] : NativeMemory.getBytes(data, length);
-        RdmaConnParam given = new RdmaConnParam();
+        ConnectionParameters given = new ConnectionParameters();
         given.setPrivate_data(data);
         given.setPrivate_data_len((byte) length);
         given.setResponder_resources(NativeMemory.getByte(parameters + VerbsLayout.CONN_PARAM_RESPONDER_RESOURCES));

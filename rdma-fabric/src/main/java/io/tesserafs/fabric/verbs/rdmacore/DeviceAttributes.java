@@ -5,7 +5,7 @@ import java.util.Set;
 /**
  * What a device can do.
  *
- * @param maxMemoryBytes of one registration
+ * @param maxMemoryBytes of one registration, unsigned
  * @param maxReads READs that one queue pair answers at a time
  * @param maxReadsInitiated READs that one queue pair has under way at a time
  * @param odpForConnected bits of {@code IbvContext.IBV_ODP_SUPPORT_...} for RC; 0 without on-demand paging

@@ -1,0 +1,61 @@
+package io.tesserafs.fabric.verbs;
+
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectPackage;
+
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.engine.discovery.ClassNameFilter;
+import org.junit.platform.launcher.Launcher;
+import org.junit.platform.launcher.LauncherDiscoveryRequest;
+import org.junit.platform.launcher.TagFilter;
+import org.junit.platform.launcher.TestExecutionListener;
+import org.junit.platform.launcher.TestIdentifier;
+import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
+import org.junit.platform.launcher.core.LauncherFactory;
+import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
+
+/**
+ * Runs the tests that need RDMA devices, all in this process: where those are emulated, starting Maven and a process for each module
+ * takes longer than the tests. Argument: a pattern of class names.
+ */
+final class GuestTests {
+    private static final int MAX_STACK_LINES = 15;
+
+    private GuestTests() {}
+
+    public static void main(String... arguments) {
+        LauncherDiscoveryRequest request = LauncherDiscoveryRequestBuilder.request()
+                .selectors(selectPackage("io.tesserafs.fabric"))
+                .filters(TagFilter.includeTags("rdma"))
+                .filters(ClassNameFilter.includeClassNamePatterns(arguments.length > 0 ? arguments[0] : ".*Test"))
+                .build();
+        SummaryGeneratingListener summary = new SummaryGeneratingListener();
+        Launcher launcher = LauncherFactory.create();
+        launcher.execute(request, summary, new Progress());
+        PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+        summary.getSummary().printFailuresTo(out, MAX_STACK_LINES);
+        long run = summary.getSummary().getTestsStartedCount();
+        long failed = summary.getSummary().getTotalFailureCount();
+        out.printf("%d tests, %d failed%n", run, failed);
+        System.exit(failed == 0 && run > 0 ? 0 : 1);
+    }
+
+    private static final class Progress implements TestExecutionListener {
+        private final long beganNs = System.nanoTime();
+
+        @Override
+        public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+            if (test.isTest() || result.getStatus() != TestExecutionResult.Status.SUCCESSFUL) {
+                System.out.printf(
+                        "%6d ms %s %s%n",
+                        (System.nanoTime() - beganNs) / 1_000_000, result.getStatus(), test.getUniqueId());
+            }
+        }
+
+        @Override
+        public void executionSkipped(TestIdentifier test, String reason) {
+            System.out.printf("skipped %s: %s%n", test.getUniqueId(), reason);
+        }
+    }
+}

@@ -104,6 +104,7 @@ final class IoHandlers {
                     return BEHIND_WRITES;
                 }
                 rq.clearData();
+                touch(open, file);
                 return ExtentIo.read(file, rq, offset, size, knowsEnd);
             };
             n = access.withData(
@@ -121,7 +122,7 @@ final class IoHandlers {
             }
             answered = n != BEHIND_WRITES;
         }
-        return n != ExtentIo.SHORT && done(open, file, n);
+        return n != ExtentIo.SHORT && done(n);
     }
 
     /** False if the kernel may dirty the pages it reads, and tiles under them are shared with other nodes but not valid. */
@@ -158,23 +159,27 @@ final class IoHandlers {
             return false;
         }
         boolean knowsEnd = !direct || offset + size <= file.size || knowsItsEnd(file);
+        touch(open, file);
         int n = mayWait
                 ? ExtentIo.tryRead(file, rq, offset, size, knowsEnd)
                 : ExtentIo.read(file, rq, offset, size, knowsEnd);
-        return n >= 0 && done(open, file, n);
+        return n >= 0 && done(n);
     }
 
-    private boolean done(OpenFile open, FileState file, int bytes) {
+    private boolean done(int bytes) {
         volume.counters.reads.increment();
         volume.counters.readBytes.add(bytes);
-        if (!open.noAtime) {
-            relatime(file);
-        }
         return true;
     }
 
-    /** As mount option relatime: the access time moves when it is older than a change, or than a day. */
-    private void relatime(FileState file) {
+    /**
+     * As mount option relatime: the access time moves when it is older than a change, or than a day. Before the READ is answered: who is told of it
+     * may look at the times at once.
+     */
+    private void touch(OpenFile open, FileState file) {
+        if (open.noAtime) {
+            return;
+        }
         long atime = file.atimeNs;
         if (atime > file.mtimeNs && atime > file.ctimeNs && !file.attrChanged) {
             return; // by far the most common

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * the workers is there. In the end: recorded histories are linearizable, no confirmed append is lost or torn, and fsck is content.
  *
  * <p>Properties: {@code tessera.chaos.seconds}, {@code tessera.chaos.nodes}, {@code tessera.chaos.faults} (names of {@link Fault},
- * joined by commas, or "all"; without it only those of links that leave everybody a member), {@code tessera.seed}.
+ * joined by commas, or "all"; without it only those of links that leave everybody a member), {@code tessera.chaos.pool}, {@code tessera.seed}.
  */
 @Tag("cluster")
 class ChaosTest {
@@ -27,8 +27,11 @@ class ChaosTest {
     private static final int NODES = Integer.getInteger("tessera.chaos.nodes", 3);
     private static final long SEED = Long.getLong("tessera.seed", System.nanoTime() >>> 1);
     private static final List<Fault> FAULTS = faults(System.getProperty("tessera.chaos.faults", "ONE_WAY,SLOW"));
-    /** Space of deleted files comes back only when every node has let go of them, which one that is cut off does not before it is evicted. */
-    private static final String POOL = "3G";
+    /**
+     * Space of deleted files comes back only when every node has let go of them, which one that is cut off does not before it is evicted: so with faults
+     * that cut nodes off it takes some gigabytes.
+     */
+    private static final String POOL = System.getProperty("tessera.chaos.pool", "1G");
 
     private static final int LONGEST_CALM_MS = 1000;
 

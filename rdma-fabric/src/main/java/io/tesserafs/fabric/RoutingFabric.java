@@ -8,7 +8,6 @@ import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.ConnectionPool;
 import io.tesserafs.fabric.peer.PeerException;
-import io.tesserafs.fabric.tcp.TcpBricks;
 
 /**
  * The fabric of a daemon: this process's bricks directly, others through their node. A client that was handed out stays with the
@@ -16,12 +15,12 @@ import io.tesserafs.fabric.tcp.TcpBricks;
  */
 public final class RoutingFabric implements Fabric {
     private final LocalFabric local;
-    private final TcpBricks bricks;
+    private final PeerBricks bricks;
     private final ConnectionPool connections;
     private final BrickResolver resolver;
 
-    /** @param connections of the transport that {@code bricks} belongs to */
-    public RoutingFabric(LocalFabric local, TcpBricks bricks, ConnectionPool connections, BrickResolver resolver) {
+    /** @param connections of the transport that {@code bricks} belong to */
+    public RoutingFabric(LocalFabric local, PeerBricks bricks, ConnectionPool connections, BrickResolver resolver) {
         this.local = local;
         this.bricks = bricks;
         this.connections = connections;

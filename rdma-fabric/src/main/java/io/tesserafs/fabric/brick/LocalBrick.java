@@ -304,13 +304,18 @@ public final class LocalBrick implements AutoCloseable {
     }
 
     void unmap(LocalHandle handle) {
+        boolean killed;
         stateLock.lock();
         try {
-            handles.remove(handle);
+            killed = handles.remove(handle);
         } finally {
             stateLock.unlock();
         }
-        handle.awaitIdle();
+        if (killed) {
+            departures.settle(List.of(handle));
+        } else {
+            handle.awaitIdle();
+        }
     }
 
     long[] list(SessionId session, BlockId from, int max) throws BrickException {
@@ -339,6 +344,16 @@ public final class LocalBrick implements AutoCloseable {
         departures.settle(killed);
         if (!departures.heldOf(victim).isEmpty()) {
             throw stillMapped("memory of session " + victim);
+        }
+    }
+
+    /** Whether the session was fenced here. */
+    public boolean isFenced(SessionId session) {
+        stateLock.lock();
+        try {
+            return fenced.contains(session);
+        } finally {
+            stateLock.unlock();
         }
     }
 

@@ -7,5 +7,7 @@ public enum Provider {
     /** Its pool is mapped here; calls travel by a connection. */
     SHM,
     /** Everything travels by connections. */
-    TCP
+    TCP,
+    /** Calls travel by a connection, bytes by RDMA straight out of and into the pool. */
+    VERBS
 }

@@ -1,11 +1,13 @@
 package io.tesserafs.fabric.tcp;
 
+import io.tesserafs.fabric.PeerBricks;
 import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.KillListener;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
@@ -29,7 +31,7 @@ import java.util.concurrent.ConcurrentMap;
  *
  * <p>One for each transport, made before that starts. Thread-safe.
  */
-public final class TcpBricks implements AutoCloseable {
+public final class TcpBricks implements PeerBricks, AutoCloseable {
     /** The number on the transport. */
     public static final int SERVICE = 1;
 
@@ -77,11 +79,7 @@ public final class TcpBricks implements AutoCloseable {
         bricks.remove(brick.id(), brick);
     }
 
-    /**
-     * Opens a session's calls to a brick at the other end of a connection that this daemon made.
-     *
-     * @throws BrickException UNREACHABLE if the peer does not answer or has no such brick, FENCED if the brick refuses the session
-     */
+    @Override
     public BrickClient connect(Connection connection, BrickId brick, SessionId session) throws BrickException {
         RemotePeer peer = remotes.computeIfAbsent(
                 connection, c -> new RemotePeer(transport, (TcpConnection) connection, departing));
@@ -96,6 +94,20 @@ public final class TcpBricks implements AutoCloseable {
             client.attach(sharedPools);
         }
         return client;
+    }
+
+    /** The key by which the brick of a peer knows a handle that this side's client mapped. */
+    public static HandleKey key(BlockHandle handle) {
+        return ((RemoteHandle) handle).key();
+    }
+
+    /**
+     * The handle of a brick of this process that a peer names by its key.
+     *
+     * @throws BrickException DEAD_HANDLE if that connection has no such handle, or another session has
+     */
+    public BlockHandle exported(Connection peer, HandleKey key, SessionId session) throws BrickException {
+        return exportsTo(peer).handle(key, session);
     }
 
     /** Their end may not have been noticed yet by the threads that read them. */

@@ -24,6 +24,9 @@ import org.slf4j.LoggerFactory;
 final class CoreCm extends RdmaCm {
     private static final Logger LOG = LoggerFactory.getLogger(CoreCm.class);
 
+    /** Of enum rdma_cm_event_type. */
+    private static final int CONNECT_REQUEST = 4;
+
     private final Libraries libraries;
 
     CoreCm(Libraries libraries) {
@@ -127,9 +130,13 @@ final class CoreCm extends RdmaCm {
         }
         long listening = NativeMemory.getLong(event + VerbsLayout.CM_EVENT_LISTEN_ID);
         long address = NativeMemory.getLong(event + VerbsLayout.CM_EVENT_ID);
-        CoreCmId id = of.ids.get(address);
-        if (id == null) {
-            id = enter(of, address); // of a peer that wants to connect
+        CoreCmId id;
+        if (NativeMemory.getInt(event + VerbsLayout.CM_EVENT_KIND) == CONNECT_REQUEST) {
+            id = enter(of, address);
+        } else {
+            CoreCmId known = of.ids.get(address);
+            // One that is being destroyed is not known any more; it stays until this event is acknowledged.
+            id = known == null ? new CoreCmId(of, address) : known;
         }
         id.refresh();
         return new CoreCmEvent(event, listening == 0 ? null : of.ids.get(listening), id);

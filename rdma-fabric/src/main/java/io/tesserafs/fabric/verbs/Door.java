@@ -1,0 +1,135 @@
+package io.tesserafs.fabric.verbs;
+
+import com.ibm.disni.verbs.IbvContext;
+import com.ibm.disni.verbs.RdmaCm;
+import com.ibm.disni.verbs.RdmaCmEvent;
+import com.ibm.disni.verbs.RdmaCmEvent.EventType;
+import com.ibm.disni.verbs.RdmaCmId;
+import com.ibm.disni.verbs.RdmaEventChannel;
+import io.tesserafs.fabric.verbs.ControlCodec.Ticket;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Where peers connect their queue pairs. Lets in who shows a ticket that was given out on an authenticated connection, once. A thread of
+ * its own takes the events.
+ */
+final class Door implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Door.class);
+
+    /** How soon the thread notices that it is to end. */
+    private static final int LOOK_MS = 200;
+
+    private static final int BACKLOG = 128;
+
+    private final RdmaCore core;
+    private final RdmaEventChannel events;
+    private final RdmaCmId listening;
+    private final InetSocketAddress address;
+    private final ConcurrentMap<Ticket, TargetQueuePair> expected = new ConcurrentHashMap<>();
+    private final Thread thread;
+    private volatile boolean closing;
+
+    Door(RdmaCore core, InetAddress at) throws IOException {
+        this.core = core;
+        this.events = RdmaEventChannel.createEventChannel();
+        this.listening = events.createId(RdmaCm.RDMA_PS_TCP);
+        try {
+            listening.bindAddr(new InetSocketAddress(at, 0));
+            if (listening.getVerbs() == null) {
+                throw new IOException(at + " is not an address of an RDMA device");
+            }
+            listening.listen(BACKLOG);
+            this.address = (InetSocketAddress) listening.getSource();
+        } catch (IOException e) {
+            QueuePairs.all(listening::destroyId, events::destroyEventChannel);
+            throw e;
+        }
+        this.thread = Thread.ofPlatform().daemon().name("tessera-rdma-door").start(this::run);
+    }
+
+    InetSocketAddress address() {
+        return address;
+    }
+
+    IbvContext device() throws IOException {
+        return listening.getVerbs();
+    }
+
+    void expect(TargetQueuePair one) {
+        expected.put(one.ticket(), one);
+    }
+
+    void forget(TargetQueuePair one) {
+        expected.remove(one.ticket());
+    }
+
+    private void run() {
+        while (!closing) {
+            try {
+                RdmaCmEvent event = events.getCmEvent(LOOK_MS);
+                if (event != null) {
+                    take(event);
+                }
+            } catch (IOException | RuntimeException e) {
+                LOG.warn("a peer's queue pair cannot be connected: {}", e.getMessage());
+            }
+        }
+    }
+
+    @SuppressWarnings("EnumOrdinal") // as numbered by librdmacm
+    private void take(RdmaCmEvent event) throws IOException {
+        boolean request = event.getEvent() == EventType.RDMA_CM_EVENT_CONNECT_REQUEST.ordinal();
+        RdmaCmId id = event.getConnIdPriv();
+        byte[] privateData = core.privateData(event);
+        event.ackEvent(); // first: an id is not destroyed before its events are acknowledged
+        if (request) {
+            admit(id, privateData);
+        }
+        // That a queue pair broke is found by who uses it; its peer's end is closed by the peer's connection.
+    }
+
+    private void admit(RdmaCmId id, byte[] privateData) throws IOException {
+        try {
+            TargetQueuePair wanted = expected.remove(ControlCodec.takePrivateData(privateData));
+            if (wanted != null) {
+                try {
+                    if (wanted.accept(id)) {
+                        return;
+                    }
+                } catch (IOException e) {
+                    wanted.close();
+                    throw e;
+                }
+            }
+        } catch (IllegalArgumentException e) {
+            LOG.debug("somebody else connects: {}", e.getMessage());
+        }
+        LOG.warn("refused a queue pair without a valid ticket");
+        QueuePairs.all(() -> core.reject(id, new byte[0]), id::destroyId);
+    }
+
+    /** After the queue pairs that came in here. */
+    @Override
+    public void close() throws IOException {
+        closing = true;
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true; // it ends within LOOK_MS
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        QueuePairs.all(listening::destroyId, events::destroyEventChannel);
+    }
+}

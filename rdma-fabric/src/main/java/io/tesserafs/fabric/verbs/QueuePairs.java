@@ -1,0 +1,60 @@
+package io.tesserafs.fabric.verbs;
+
+import com.ibm.disni.verbs.IbvCQ;
+import com.ibm.disni.verbs.IbvPd;
+import com.ibm.disni.verbs.IbvQP;
+import com.ibm.disni.verbs.IbvQPInitAttr;
+import com.ibm.disni.verbs.RdmaCmId;
+import io.tesserafs.fabric.verbs.rdmacore.ConnectionParameters;
+import java.io.IOException;
+
+/** How queue pairs are made, at both ends. */
+final class QueuePairs {
+    /** READs under way at a time; every device does so many. */
+    private static final byte READS = 8;
+
+    private QueuePairs() {}
+
+    static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ completions, int requests) throws IOException {
+        IbvQPInitAttr attributes = new IbvQPInitAttr();
+        attributes.setQp_type(IbvQP.IBV_QPT_RC);
+        attributes.setSend_cq(completions);
+        attributes.setRecv_cq(completions);
+        attributes.cap().setMax_send_wr(requests);
+        attributes.cap().setMax_recv_wr(1);
+        attributes.cap().setMax_send_sge(1);
+        attributes.cap().setMax_recv_sge(1);
+        return id.createQP(pd, attributes);
+    }
+
+    static ConnectionParameters parameters() {
+        ConnectionParameters parameters = new ConnectionParameters();
+        parameters.setResponder_resources(READS);
+        parameters.setInitiator_depth(READS);
+        return parameters;
+    }
+
+    /** A step of taking something apart, of which the others are independent. */
+    interface Step {
+        void run() throws Exception;
+    }
+
+    /** Runs all steps, whatever becomes of each; then throws the first failure. */
+    static void all(Step... steps) throws IOException {
+        IOException first = null;
+        for (Step step : steps) {
+            try {
+                step.run();
+            } catch (Exception e) {
+                if (first == null) {
+                    first = new IOException("RDMA resources cannot be released: " + e.getMessage(), e);
+                } else {
+                    first.addSuppressed(e);
+                }
+            }
+        }
+        if (first != null) {
+            throw first;
+        }
+    }
+}

@@ -1,0 +1,87 @@
+package io.tesserafs.fabric.verbs;
+
+import com.ibm.disni.verbs.IbvMr;
+import com.ibm.disni.verbs.IbvQP;
+import com.ibm.disni.verbs.IbvSendWR;
+import com.ibm.disni.verbs.IbvSge;
+import com.ibm.disni.verbs.SVCPostSend;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * Room for one operation under way: a piece of registered memory, and the requests that use it, laid out once. Used by one thread at a
+ * time, but completed by whichever polls.
+ */
+final class Slot {
+    private static final int PENDING = -1;
+
+    private final MemorySegment buffer;
+    private final int bufferKey;
+    private final SVCPostSend write;
+    private final SVCPostSend read;
+    private volatile int status;
+
+    Slot(int number, IbvQP qp, IbvMr memory, MemorySegment buffer) throws IOException {
+        this.buffer = buffer;
+        this.bufferKey = memory.getLkey();
+        this.write = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_WRITE);
+        this.read = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_READ);
+    }
+
+    private static SVCPostSend prepare(int number, IbvQP qp, int opcode) throws IOException {
+        IbvSendWR request = new IbvSendWR();
+        request.setWr_id(number);
+        request.setOpcode(opcode);
+        request.setSend_flags(IbvSendWR.IBV_SEND_SIGNALED);
+        request.getSg_list().add(new IbvSge());
+        request.setNum_sge(1);
+        return qp.postSend(List.of(request), null);
+    }
+
+    MemorySegment buffer() {
+        return buffer;
+    }
+
+    void postWrite(long remote, int remoteKey, int bytes) throws IOException {
+        post(write, remote, remoteKey, buffer.address(), bytes, bufferKey);
+    }
+
+    void postRead(long remote, int remoteKey, int bytes) throws IOException {
+        post(read, remote, remoteKey, buffer.address(), bytes, bufferKey);
+    }
+
+    /** Without a copy: {@code local} is registered under {@code localKey}. */
+    void postWriteFrom(long local, int localKey, long remote, int remoteKey, int bytes) throws IOException {
+        post(write, remote, remoteKey, local, bytes, localKey);
+    }
+
+    void postReadTo(long local, int localKey, long remote, int remoteKey, int bytes) throws IOException {
+        post(read, remote, remoteKey, local, bytes, localKey);
+    }
+
+    private void post(SVCPostSend call, long remote, int remoteKey, long local, int bytes, int localKey)
+            throws IOException {
+        SVCPostSend.SendWRMod request = call.getWrMod(0);
+        request.getRdmaMod().setRemote_addr(remote);
+        request.getRdmaMod().setRkey(remoteKey);
+        request.getSgeMod(0).setAddr(local);
+        request.getSgeMod(0).setLength(bytes);
+        request.getSgeMod(0).setLkey(localKey);
+        status = PENDING;
+        call.execute();
+    }
+
+    boolean isPending() {
+        return status == PENDING;
+    }
+
+    void complete(int outcome) {
+        status = outcome;
+    }
+
+    /** Of enum ibv_wc_status; 0 is success. */
+    int status() {
+        return status;
+    }
+}

@@ -1,0 +1,157 @@
+package io.tesserafs.fabric.verbs;
+
+import com.ibm.disni.verbs.IbvCQ;
+import com.ibm.disni.verbs.IbvMr;
+import com.ibm.disni.verbs.IbvPd;
+import com.ibm.disni.verbs.RdmaCmId;
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
+import io.tesserafs.fabric.verbs.ControlCodec.Ticket;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The passive end of one session's queue pair, and the regions it may reach: one registration for each handle that was prepared. Regions
+ * belong to a protection domain of this queue pair alone, so that their keys are worth nothing on any other. Thread-safe.
+ */
+final class TargetQueuePair {
+    private final RdmaCore core;
+    private final int number;
+    private final SessionId session;
+    private final Ticket ticket;
+
+    /** Guarded by this, as is the rest. */
+    private final Map<HandleKey, IbvMr> regions = new HashMap<>();
+
+    private @Nullable RdmaCmId id;
+    private @Nullable IbvPd pd;
+    private @Nullable IbvCQ completions;
+    private boolean closed;
+
+    TargetQueuePair(RdmaCore core, int number, SessionId session, Ticket ticket) {
+        this.core = core;
+        this.number = number;
+        this.session = session;
+        this.ticket = ticket;
+    }
+
+    int number() {
+        return number;
+    }
+
+    SessionId session() {
+        return session;
+    }
+
+    Ticket ticket() {
+        return ticket;
+    }
+
+    /** Of a request to connect that showed the ticket. Returns false if it was closed meanwhile, or is connected already. */
+    synchronized boolean accept(RdmaCmId from) throws IOException {
+        if (closed || id != null) {
+            return false;
+        }
+        id = from; // closed with this from now on
+        IbvPd domain = from.getVerbs().allocPd();
+        pd = domain;
+        IbvCQ queue = from.getVerbs().createCQ(null, 2, 0);
+        completions = queue;
+        QueuePairs.create(from, domain, queue, 1);
+        from.accept(QueuePairs.parameters());
+        return true;
+    }
+
+    /**
+     * Registers the block of a handle.
+     *
+     * @throws BrickException DEAD_HANDLE if it died meanwhile
+     */
+    synchronized Prepared prepare(BlockHandle handle) throws IOException {
+        IbvPd domain = pd;
+        if (domain == null || closed) {
+            throw new IOException("queue pair " + number + " is not connected");
+        }
+        HandleKey key = LocalBrick.key(handle);
+        IbvMr region = regions.get(key);
+        if (region == null) {
+            MemorySegment memory = handle.memory();
+            if (memory == null) {
+                throw new IOException("a block that is not mapped");
+            }
+            int access = handle.access() == Access.READ
+                    ? IbvMr.IBV_ACCESS_REMOTE_READ
+                    : IbvMr.IBV_ACCESS_LOCAL_WRITE | IbvMr.IBV_ACCESS_REMOTE_WRITE | IbvMr.IBV_ACCESS_REMOTE_READ;
+            region = core.register(domain, memory, access);
+            regions.put(key, region);
+        }
+        if (!handle.alive()) {
+            invalidate(key); // who killed it may have looked before it was entered
+            throw new BrickException(Reason.DEAD_HANDLE, handle + " died while it was prepared");
+        }
+        return new Prepared(region.getAddr(), region.getRkey());
+    }
+
+    /** Once it returns, no byte travels by the handle; the peer's attempts end its queue pair. Returns false if it was not prepared. */
+    synchronized boolean invalidate(HandleKey key) throws IOException {
+        IbvMr region = regions.remove(key);
+        if (region == null) {
+            return false;
+        }
+        core.deregister(region);
+        return true;
+    }
+
+    /** Ends the queue pair and all it reached. Idempotent. */
+    synchronized void close() throws IOException {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        RdmaCmId connected = id;
+        IbvCQ queue = completions;
+        IbvPd domain = pd;
+        QueuePairs.all(
+                () -> {
+                    if (connected != null) {
+                        connected.destroyQP();
+                    }
+                },
+                () -> {
+                    for (IbvMr region : regions.values()) {
+                        core.deregister(region);
+                    }
+                    regions.clear();
+                },
+                () -> {
+                    if (queue != null) {
+                        queue.destroyCQ();
+                    }
+                },
+                () -> {
+                    if (domain != null) {
+                        domain.deallocPd();
+                    }
+                },
+                () -> {
+                    if (connected != null) {
+                        connected.destroyId();
+                    }
+                });
+    }
+
+    @Override
+    public String toString() {
+        return "queue pair " + number + " of session " + session;
+    }
+}

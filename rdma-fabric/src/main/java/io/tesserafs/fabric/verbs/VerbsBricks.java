@@ -1,0 +1,238 @@
+package io.tesserafs.fabric.verbs;
+
+import com.ibm.disni.verbs.IbvMr;
+import com.ibm.disni.verbs.IbvPd;
+import io.tesserafs.fabric.PeerBricks;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.Provider;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.fabric.peer.Service;
+import io.tesserafs.fabric.peer.Transport;
+import io.tesserafs.fabric.tcp.TcpBricks;
+import io.tesserafs.fabric.verbs.ControlCodec.Offer;
+import io.tesserafs.fabric.verbs.ControlCodec.Request;
+import io.tesserafs.fabric.verbs.ControlCodec.Ticket;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Bricks over RDMA, both ways, on top of those over TCP, which keep the calls. Where a peer, a brick or a block cannot be reached by RDMA,
+ * its bytes go as they would without.
+ *
+ * <p>Invariants of the target: a block can be reached by a key only while its handle is alive; before UNMAP, FREE or FENCE returns, the
+ * registrations of the handles it killed are gone, and after FENCE so are the session's queue pairs that had any. A key is good on the
+ * queue pair it was made for only. All of a peer's queue pairs end with its connection.
+ *
+ * <p>One for each transport, made before that starts, closed before it. Thread-safe.
+ */
+public final class VerbsBricks implements PeerBricks, AutoCloseable {
+    /** The number on the transport. */
+    public static final int SERVICE = 5;
+
+    private static final Logger LOG = LoggerFactory.getLogger(VerbsBricks.class);
+
+    /** Of one peer; sessions times bricks, with room. */
+    private static final int MAX_QUEUE_PAIRS = 1024;
+
+    private final RdmaCore core;
+    private final TcpBricks tcp;
+    private final InetAddress address;
+    private final boolean persistentOnArrival;
+    private final Door door;
+    private final SecureRandom random = new SecureRandom();
+    private final AtomicInteger lastNumber = new AtomicInteger();
+    private final ConcurrentMap<BrickId, LocalBrick> bricks = new ConcurrentHashMap<>();
+    private final ConcurrentMap<Connection, ConcurrentMap<Integer, TargetQueuePair>> peers = new ConcurrentHashMap<>();
+
+    /**
+     * @param address of the RDMA device to be used
+     * @param persistentOnArrival whether bytes that reached this host's memory or caches survive a loss of power (eADR, or a memory-only
+     *     pool); if not, a flush takes a call to this host
+     */
+    public VerbsBricks(
+            RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address, boolean persistentOnArrival)
+            throws IOException {
+        this.core = core;
+        this.tcp = tcp;
+        this.address = address;
+        this.persistentOnArrival = persistentOnArrival;
+        this.door = new Door(core, address);
+        transport.serve(SERVICE, new Control());
+    }
+
+    /** Lets peers use a brick by RDMA; after {@code TcpBricks.export}. Returns false, and says why, if its memory cannot be registered. */
+    public boolean export(LocalBrick brick) {
+        try {
+            probe(brick);
+        } catch (IOException e) {
+            LOG.warn(
+                    "brick {}: peers reach it without RDMA, as its memory cannot be registered with the device ({}); "
+                            + "a pool on a DAX file system needs a device with on-demand paging, or put it on device DAX",
+                    brick.id(),
+                    e.getMessage());
+            return false;
+        }
+        brick.addKillListener(this::killed);
+        bricks.put(brick.id(), brick);
+        return true;
+    }
+
+    /** Registers one block and lets go of it again. */
+    private void probe(LocalBrick brick) throws IOException {
+        IbvPd pd = door.device().allocPd();
+        try {
+            MemorySegment block = brick.pool().block(0);
+            core.deregister(core.register(pd, block, IbvMr.IBV_ACCESS_LOCAL_WRITE | IbvMr.IBV_ACCESS_REMOTE_WRITE));
+        } finally {
+            QueuePairs.all(pd::deallocPd);
+        }
+    }
+
+    @Override
+    public BrickClient connect(Connection connection, BrickId brick, SessionId session) throws BrickException {
+        BrickClient client = tcp.connect(connection, brick, session);
+        if (client.provider() == Provider.SHM) {
+            return client;
+        }
+        VerbsSession rdma = new VerbsSession(core, address, connection, session);
+        try {
+            rdma.queuePair();
+            return new VerbsClient(client, rdma);
+        } catch (IOException | IllegalArgumentException e) {
+            rdma.giveUp(String.valueOf(e.getMessage()));
+            return client;
+        }
+    }
+
+    /** Returns those that a device may still reach: none, but for a failure. */
+    private List<BlockHandle> killed(List<BlockHandle> dead) {
+        List<BlockHandle> reachable = new ArrayList<>();
+        for (BlockHandle handle : dead) {
+            HandleKey key = LocalBrick.key(handle);
+            peers.values()
+                    .forEach(all -> all.values().forEach(one -> {
+                        try {
+                            if (one.invalidate(key) && isFenced(handle.brick(), one.session())) {
+                                one.close();
+                            }
+                        } catch (IOException e) {
+                            LOG.error("{} of {} cannot be taken back", handle, one, e);
+                            reachable.add(handle);
+                        }
+                    }));
+        }
+        return reachable;
+    }
+
+    private boolean isFenced(BrickId brick, SessionId session) {
+        LocalBrick local = bricks.get(brick);
+        return local != null && local.isFenced(session);
+    }
+
+    private final class Control implements Service {
+        @Override
+        public ByteBuffer call(Connection from, ByteBuffer request) throws IOException {
+            Request asked = ControlCodec.decode(request);
+            return switch (asked.operation()) {
+                case ControlCodec.OPEN -> open(from, asked);
+                case ControlCodec.PREPARE -> prepare(from, asked);
+                default -> {
+                    end(from, asked.number());
+                    yield ControlCodec.answer(ControlCodec.DONE);
+                }
+            };
+        }
+
+        @Override
+        public void notified(Connection from, ByteBuffer message) {
+            throw new IllegalArgumentException("this service takes no notifications");
+        }
+
+        @Override
+        public void closed(Connection from) {
+            Map<Integer, TargetQueuePair> gone = peers.remove(from);
+            if (gone != null) {
+                Thread.startVirtualThread(() -> gone.values().forEach(VerbsBricks.this::close));
+            }
+        }
+    }
+
+    private ByteBuffer open(Connection from, Request asked) throws IOException {
+        end(from, asked.number());
+        SessionId session = new SessionId(asked.rest().getLong());
+        ConcurrentMap<Integer, TargetQueuePair> mine = peers.computeIfAbsent(from, c -> new ConcurrentHashMap<>());
+        if (bricks.isEmpty() || mine.size() >= MAX_QUEUE_PAIRS) {
+            return ControlCodec.answer(ControlCodec.UNSUITABLE);
+        }
+        TargetQueuePair one = new TargetQueuePair(core, lastNumber.incrementAndGet(), session, Ticket.random(random));
+        mine.put(one.number(), one);
+        door.expect(one);
+        if (!from.isOpen()) {
+            end(from, one.number());
+            peers.remove(from);
+        }
+        return ControlCodec.offered(new Offer(one.number(), one.ticket(), door.address(), !persistentOnArrival));
+    }
+
+    private ByteBuffer prepare(Connection from, Request asked) {
+        Map<Integer, TargetQueuePair> mine = peers.get(from);
+        TargetQueuePair one = mine == null ? null : mine.get(asked.number());
+        if (one == null) {
+            return ControlCodec.answer(ControlCodec.UNSUITABLE);
+        }
+        try {
+            BlockHandle handle = tcp.exported(from, ControlCodec.takeKey(asked.rest()), one.session());
+            if (!bricks.containsKey(handle.brick())) {
+                return ControlCodec.answer(ControlCodec.UNSUITABLE);
+            }
+            return ControlCodec.prepared(one.prepare(handle));
+        } catch (BrickException e) {
+            return ControlCodec.answer(ControlCodec.DEAD);
+        } catch (IOException e) {
+            LOG.warn("{}: {}", one, e.getMessage());
+            return ControlCodec.answer(ControlCodec.UNSUITABLE);
+        }
+    }
+
+    private void end(Connection from, int number) {
+        Map<Integer, TargetQueuePair> mine = peers.get(from);
+        TargetQueuePair one = mine == null ? null : mine.remove(number);
+        if (one != null) {
+            close(one);
+        }
+    }
+
+    private void close(TargetQueuePair one) {
+        door.forget(one);
+        try {
+            one.close();
+        } catch (IOException e) {
+            LOG.warn("{}: {}", one, e.getMessage());
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        peers.values().forEach(all -> all.values().forEach(this::close));
+        peers.clear();
+        door.close();
+    }
+}

@@ -1,0 +1,182 @@
+package io.tesserafs.fabric.verbs;
+
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.OperationGate;
+import io.tesserafs.fabric.peer.PeerException;
+import io.tesserafs.fabric.tcp.TcpBricks;
+import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A handle whose bytes travel by RDMA. It lives as long as the handle beneath it, whose life is the target's to end; that one also does
+ * what RDMA cannot.
+ *
+ * <p>The steps of an operation: the target registers the block and names its key (once for each queue pair), the request is posted, it
+ * completes, and in the end UNMAP, FREE or FENCE invalidates the key. A key that is refused says only that something ended: the
+ * target is asked, which knows whether that was the handle.
+ */
+final class VerbsHandle implements BlockHandle {
+    private static final Logger LOG = LoggerFactory.getLogger(VerbsHandle.class);
+
+    /** The queue pair may have failed because of another handle that died, so an operation is tried on a new one. */
+    private static final int ATTEMPTS = 4;
+
+    private final BlockHandle beneath;
+    private final VerbsSession session;
+    private final OperationGate gate = new OperationGate();
+    private volatile @Nullable Region region;
+
+    /** The block as one queue pair reaches it. */
+    private record Region(InitiatorQueuePair qp, Prepared prepared) {}
+
+    VerbsHandle(BlockHandle beneath, VerbsSession session) {
+        this.beneath = beneath;
+        this.session = session;
+    }
+
+    BlockHandle beneath() {
+        return beneath;
+    }
+
+    @Override
+    public BlockId block() {
+        return beneath.block();
+    }
+
+    @Override
+    public BrickId brick() {
+        return beneath.brick();
+    }
+
+    @Override
+    public Access access() {
+        return beneath.access();
+    }
+
+    @Override
+    public boolean alive() {
+        return gate.alive() && beneath.alive();
+    }
+
+    @Override
+    public @Nullable MemorySegment memory() {
+        return null;
+    }
+
+    @Override
+    public void read(long offset, MemorySegment target, long targetOffset, long length) throws BrickException {
+        run(offset, length, () -> {
+            MemorySegment part = target.asSlice(targetOffset, length);
+            if (!byQueuePair(at -> at.qp.read(at.prepared.address() + offset, at.prepared.key(), part))) {
+                beneath.read(offset, target, targetOffset, length);
+            }
+        });
+    }
+
+    @Override
+    public void write(long offset, MemorySegment source, long sourceOffset, long length) throws BrickException {
+        if (access() != Access.READ_WRITE && alive()) {
+            throw new BrickException(Reason.ACCESS, "write through a handle for reading, " + this);
+        }
+        run(offset, length, () -> {
+            MemorySegment part = source.asSlice(sourceOffset, length);
+            if (!byQueuePair(at -> at.qp.write(at.prepared.address() + offset, at.prepared.key(), part))) {
+                beneath.write(offset, source, sourceOffset, length);
+            }
+        });
+    }
+
+    @Override
+    public void flush(long offset, long length) throws BrickException {
+        run(offset, length, () -> {
+            boolean[] byTarget = {true};
+            boolean pushed = byQueuePair(at -> {
+                at.qp.pushWrites(at.prepared.address(), at.prepared.key());
+                byTarget[0] = at.qp.flushByTarget();
+            });
+            if (!pushed || byTarget[0]) {
+                beneath.flush(offset, length);
+            }
+        });
+    }
+
+    private interface Operation {
+        void run() throws BrickException;
+    }
+
+    private void run(long offset, long length, Operation operation) throws BrickException {
+        if (!gate.enter()) {
+            throw new BrickException(Reason.DEAD_HANDLE, this + " is dead");
+        }
+        try {
+            if (!beneath.alive()) {
+                beneath.read(0, MemorySegment.NULL, 0, 0); // throws why
+            }
+            if (offset < 0 || length < 0 || offset > BlockId.BLOCK_BYTES - length) {
+                throw new BrickException(Reason.OUT_OF_BOUNDS, this + ": offset " + offset + ", length " + length);
+            }
+            operation.run();
+        } finally {
+            gate.exit();
+        }
+    }
+
+    private interface Transfer {
+        void run(Region at) throws QueuePairException;
+    }
+
+    /** Returns false if it has to go another way; then nothing of this attempt lands any more. */
+    private boolean byQueuePair(Transfer transfer) throws BrickException {
+        try {
+            for (int attempt = 1; ; attempt++) {
+                try {
+                    transfer.run(region());
+                    return true;
+                } catch (QueuePairException e) {
+                    LOG.debug("{}, attempt {}: {}", this, attempt, e.getMessage());
+                    if (attempt == ATTEMPTS) {
+                        throw e;
+                    }
+                }
+            }
+        } catch (BrickException e) {
+            throw e;
+        } catch (PeerException e) {
+            return false; // the handle beneath ends with the connection, and knows what that means for a write
+        } catch (IOException | IllegalArgumentException e) {
+            session.giveUp(String.valueOf(e.getMessage()));
+            return false;
+        }
+    }
+
+    private Region region() throws IOException {
+        Region known = region;
+        InitiatorQueuePair qp = session.queuePair();
+        if (known != null && known.qp.equals(qp)) {
+            return known;
+        }
+        Region fresh = new Region(qp, session.prepare(qp, TcpBricks.key(beneath)));
+        region = fresh;
+        return fresh;
+    }
+
+    /** New operations fail from now on, and none is under way when it returns. */
+    void kill() {
+        gate.kill();
+        gate.awaitIdle();
+    }
+
+    @Override
+    public String toString() {
+        return beneath + ", by RDMA";
+    }
+}

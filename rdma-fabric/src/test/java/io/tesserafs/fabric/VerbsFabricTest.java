@@ -1,0 +1,139 @@
+package io.tesserafs.fabric;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.Provider;
+import io.tesserafs.fabric.peer.PeerId;
+import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.verbs.VerbsNode;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A brick of another daemon, by RDMA, over the two devices of this host. */
+@Tag("rdma")
+@Timeout(180)
+class VerbsFabricTest extends BrickContract {
+    private static final BrickId ID = new BrickId(7);
+    private static final PeerId TARGET = new PeerId(1, 1);
+
+    @TempDir
+    Path directory;
+
+    private LocalBrick brick;
+    private VerbsNode target;
+    private VerbsNode initiator;
+    private RoutingFabric fabric;
+
+    @BeforeEach
+    void startBrick() throws Exception {
+        Path path = directory.resolve("pool");
+        Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
+        brick = LocalBrick.open(Pool.open(path));
+        target = VerbsNode.at("10.77.0.1", TARGET);
+        target.tcp().export(brick);
+        assertThat(target.verbs().export(brick)).isTrue();
+        String endpoint = target.transport().start();
+        initiator = VerbsNode.at("10.77.0.2", new PeerId(2, 2));
+        fabric = initiator.fabric(wanted -> {
+            if (!wanted.equals(ID)) {
+                throw new BrickException(Reason.UNREACHABLE, "no brick " + wanted);
+            }
+            return new BrickResolver.Location(TARGET.node(), endpoint);
+        });
+    }
+
+    @AfterEach
+    void stopBrick() throws Exception {
+        initiator.close();
+        target.close();
+        brick.close();
+    }
+
+    @Override
+    Fabric fabric() {
+        return fabric;
+    }
+
+    @Override
+    BrickId brickId() {
+        return ID;
+    }
+
+    @Override
+    Provider provider() {
+        return Provider.VERBS;
+    }
+
+    @Test
+    void shouldMoveWholeBlocksOfAllKindsOfMemory() throws Exception {
+        try (BrickClient client = fabric.connect(ID, SESSION);
+                BrickClient local = brick.connect(OTHER);
+                Arena arena = Arena.ofConfined()) {
+            client.alloc(block(1));
+            BlockHandle handle = client.map(block(1), Access.READ_WRITE);
+            BlockHandle witness = local.map(block(1), Access.READ);
+            byte[] bytes = new byte[BlockId.BLOCK_BYTES];
+            new Random(3).nextBytes(bytes);
+            MemorySegment heap = MemorySegment.ofArray(bytes);
+            MemorySegment direct = arena.allocate(bytes.length);
+            handle.write(0, heap, 0, bytes.length);
+            handle.flush(0, bytes.length);
+            assertThat(witness.memory().mismatch(heap)).isEqualTo(-1);
+            handle.read(0, direct, 0, bytes.length);
+            assertThat(direct.mismatch(heap)).isEqualTo(-1);
+            direct.fill((byte) 9);
+            handle.write(12345, direct, 1, 77_777);
+            assertThat(witness.memory().asSlice(12345, 77_777).mismatch(direct.asSlice(0, 77_777)))
+                    .isEqualTo(-1);
+            assertThat(witness.memory().asSlice(0, 12345).mismatch(heap.asSlice(0, 12345)))
+                    .isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void shouldGoOnWithOtherHandlesWhenOneDied() throws Exception {
+        try (BrickClient client = fabric.connect(ID, SESSION);
+                BrickClient other = fabric.connect(ID, OTHER);
+                Arena arena = Arena.ofConfined()) {
+            client.alloc(block(1), block(2));
+            BlockHandle dies = client.map(block(1), Access.READ_WRITE);
+            BlockHandle lives = client.map(block(2), Access.READ_WRITE);
+            MemorySegment buffer = arena.allocate(4096).fill((byte) 5);
+            dies.write(0, buffer, 0, 4096);
+            lives.write(0, buffer, 0, 4096);
+            other.free(block(1));
+            refused(Reason.DEAD_HANDLE, () -> dies.write(0, buffer, 0, 4096));
+            lives.write(4096, buffer, 0, 4096);
+            MemorySegment seen = arena.allocate(8192);
+            lives.read(0, seen, 0, 8192);
+            assertThat(seen.asSlice(4096).mismatch(buffer)).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void shouldEndHandlesWithTheConnection() throws Exception {
+        BrickClient client = fabric.connect(ID, SESSION);
+        client.alloc(block(1));
+        BlockHandle handle = client.map(block(1), Access.READ_WRITE);
+        handle.write(0, MemorySegment.ofArray(new byte[8]), 0, 8);
+        initiator.transport().close();
+        refused(Reason.UNREACHABLE, () -> handle.read(0, MemorySegment.ofArray(new byte[8]), 0, 8));
+        client.close();
+    }
+}

@@ -1,0 +1,183 @@
+package io.tesserafs.fabric.verbs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.fabric.peer.PeerId;
+import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.tcp.TcpBricks;
+import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A peer that goes on writing with keys it must not use any more. It is a member of the cluster, but obeys nobody. */
+@Tag("rdma")
+@Timeout(180)
+class DeadKeyTest {
+    private static final BrickId ID = new BrickId(7);
+    private static final SessionId HONEST = new SessionId(1);
+    private static final SessionId HOSTILE = new SessionId(2);
+    private static final BlockId BLOCK = BlockId.of(1, 1);
+    private static final BlockId OTHER_BLOCK = BlockId.of(1, 2);
+    private static final int BYTES = 64 << 10;
+
+    @TempDir
+    Path directory;
+
+    private final MemorySegment ones = MemorySegment.ofArray(new byte[BYTES]).fill((byte) 1);
+    private LocalBrick brick;
+    private VerbsNode target;
+    private VerbsNode initiator;
+    private Connection connection;
+    private BrickClient honest;
+    private BrickClient hostile;
+    private BlockHandle hostileHandle;
+    private VerbsSession rdma;
+    private InitiatorQueuePair qp;
+    private Prepared prepared;
+    private MemorySegment pool;
+
+    @BeforeEach
+    void takeAKey() throws Exception {
+        Path path = directory.resolve("pool");
+        Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
+        brick = LocalBrick.open(Pool.open(path));
+        target = VerbsNode.at("10.77.0.1", new PeerId(1, 1));
+        target.tcp().export(brick);
+        target.verbs().export(brick);
+        String endpoint = target.transport().start();
+        initiator = VerbsNode.at("10.77.0.2", new PeerId(2, 2));
+        connection = initiator.connections().get(endpoint);
+        honest = initiator.verbs().connect(connection, ID, HONEST);
+        honest.alloc(BLOCK, OTHER_BLOCK);
+        hostile = initiator.tcp().connect(connection, ID, HOSTILE);
+        hostileHandle = hostile.map(BLOCK, Access.READ_WRITE);
+        pool = brick.connect(HONEST).map(BLOCK, Access.READ_WRITE).memory();
+        rdma = new VerbsSession(RdmaCore.open(), InetAddress.getByName("10.77.0.2"), connection, HOSTILE);
+        qp = rdma.queuePair();
+        prepared = rdma.prepare(qp, TcpBricks.key(hostileHandle));
+        qp.write(prepared.address(), prepared.key(), ones);
+        assertThat(pool.asSlice(0, BYTES).mismatch(ones)).isEqualTo(-1);
+        pool.fill((byte) 0);
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        rdma.close();
+        hostile.close();
+        honest.close();
+        initiator.close();
+        target.close();
+        brick.close();
+    }
+
+    private void assertUntouched() {
+        assertThat(pool.mismatch(MemorySegment.ofArray(new byte[BlockId.BLOCK_BYTES])))
+                .as("first byte changed")
+                .isEqualTo(-1);
+    }
+
+    /** Also on a queue pair that is new. */
+    private void assertKeyIsDead() throws Exception {
+        assertThatThrownBy(() -> qp.write(prepared.address(), prepared.key(), ones))
+                .isInstanceOf(QueuePairException.class);
+        InitiatorQueuePair fresh = rdma.queuePair();
+        assertThat(fresh).isNotSameAs(qp);
+        assertThatThrownBy(() -> fresh.write(prepared.address(), prepared.key(), ones))
+                .isInstanceOf(QueuePairException.class)
+                .hasMessageContaining("REM_ACCESS_ERR");
+        assertUntouched();
+    }
+
+    @Test
+    void shouldChangeNothingAfterUnmap() throws Exception {
+        hostile.unmap(hostileHandle);
+        assertKeyIsDead();
+    }
+
+    @Test
+    void shouldChangeNothingAfterFree() throws Exception {
+        honest.free(BLOCK);
+        assertKeyIsDead();
+    }
+
+    @Test
+    void shouldChangeNothingOnceFenceReturnedWhileOthersGoOn() throws Exception {
+        BlockHandle handle = honest.map(OTHER_BLOCK, Access.READ_WRITE);
+        handle.write(0, ones, 0, BYTES);
+        try (ExecutorService threads = Executors.newSingleThreadExecutor()) {
+            CountDownLatch running = new CountDownLatch(1);
+            Callable<String> writer = () -> {
+                try {
+                    while (true) {
+                        qp.write(prepared.address(), prepared.key(), ones);
+                        running.countDown();
+                    }
+                } catch (QueuePairException e) {
+                    return e.getMessage();
+                }
+            };
+            Future<String> outcome = threads.submit(writer);
+            running.await();
+            honest.fence(HOSTILE);
+            pool.fill((byte) 0);
+            assertThat(outcome.get()).contains("IBV_WC");
+            assertUntouched();
+        }
+        assertKeyIsDead();
+        handle.write(BYTES, ones, 0, BYTES);
+        MemorySegment seen = MemorySegment.ofArray(new byte[2 * BYTES]);
+        handle.read(0, seen, 0, 2L * BYTES);
+        assertThat(seen.asSlice(BYTES).mismatch(ones)).isEqualTo(-1);
+    }
+
+    @Test
+    void shouldBeWorthNothingOnAnotherQueuePair() throws Exception {
+        VerbsSession stranger =
+                new VerbsSession(RdmaCore.open(), InetAddress.getByName("10.77.0.2"), connection, HONEST);
+        InitiatorQueuePair other = stranger.queuePair();
+        assertThatThrownBy(() -> other.write(prepared.address(), prepared.key(), ones))
+                .isInstanceOf(QueuePairException.class);
+        assertUntouched();
+        stranger.close();
+        qp.write(prepared.address(), prepared.key(), ones);
+        assertThat(pool.asSlice(0, BYTES).mismatch(ones)).isEqualTo(-1);
+    }
+
+    @Test
+    void shouldNotWriteByAKeyForReading() throws Exception {
+        BlockHandle reader = hostile.map(OTHER_BLOCK, Access.READ);
+        Prepared readOnly = rdma.prepare(qp, TcpBricks.key(reader));
+        qp.read(readOnly.address(), readOnly.key(), MemorySegment.ofArray(new byte[16]));
+        assertThatThrownBy(() -> qp.write(readOnly.address(), readOnly.key(), ones))
+                .isInstanceOf(QueuePairException.class);
+    }
+
+    @Test
+    void shouldNotReachBeyondTheBlock() throws Exception {
+        assertThatThrownBy(() -> qp.write(prepared.address() + BlockId.BLOCK_BYTES - 1, prepared.key(), ones))
+                .isInstanceOf(QueuePairException.class);
+        assertUntouched();
+    }
+}

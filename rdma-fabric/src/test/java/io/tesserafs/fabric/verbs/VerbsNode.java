@@ -1,0 +1,43 @@
+package io.tesserafs.fabric.verbs;
+
+import io.tesserafs.fabric.BrickResolver;
+import io.tesserafs.fabric.LocalFabric;
+import io.tesserafs.fabric.RoutingFabric;
+import io.tesserafs.fabric.peer.ConnectionPool;
+import io.tesserafs.fabric.peer.PeerId;
+import io.tesserafs.fabric.tcp.TcpBricks;
+import io.tesserafs.fabric.tcp.TcpConfig;
+import io.tesserafs.fabric.tcp.TcpTransport;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.UUID;
+
+/** What a daemon has of the fabric, with a device of its own. */
+public record VerbsNode(TcpTransport transport, TcpBricks tcp, VerbsBricks verbs, ConnectionPool connections)
+        implements AutoCloseable {
+    private static final UUID CLUSTER = new UUID(1, 2);
+    private static final byte[] SECRET = "a secret for tests only".getBytes(StandardCharsets.UTF_8);
+
+    /** @param address of the device */
+    public static VerbsNode at(String address, PeerId self) throws IOException {
+        InetSocketAddress loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        TcpTransport transport = new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET));
+        TcpBricks tcp = TcpBricks.withoutSharedMemory(transport);
+        VerbsBricks verbs = new VerbsBricks(RdmaCore.open(), transport, tcp, InetAddress.getByName(address), false);
+        return new VerbsNode(transport, tcp, verbs, new ConnectionPool(transport));
+    }
+
+    public RoutingFabric fabric(BrickResolver resolver) {
+        return new RoutingFabric(new LocalFabric(), verbs, connections, resolver);
+    }
+
+    @Override
+    public void close() throws IOException {
+        verbs.close();
+        transport.close();
+        tcp.close();
+    }
+}

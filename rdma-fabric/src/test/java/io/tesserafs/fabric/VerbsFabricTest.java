@@ -60,6 +60,9 @@ class VerbsFabricTest extends BrickContract {
 
     @AfterEach
     void stopBrick() throws Exception {
+        assertThat(initiator.verbs().traffic().clientsGivenUp())
+                .as("clients whose bytes went another way")
+                .isZero();
         initiator.close();
         target.close();
         brick.close();
@@ -104,6 +107,8 @@ class VerbsFabricTest extends BrickContract {
             assertThat(witness.memory().asSlice(0, 12345).mismatch(heap.asSlice(0, 12345)))
                     .isEqualTo(-1);
         }
+        assertThat(initiator.verbs().traffic().bytesRead()).isEqualTo(BlockId.BLOCK_BYTES);
+        assertThat(initiator.verbs().traffic().bytesWritten()).isEqualTo(BlockId.BLOCK_BYTES + 77_777);
     }
 
     @Test

@@ -85,8 +85,10 @@ public record NodeConfig(
      * @param advertise the address to tell others; empty = the one it listens at
      * @param secretFile what all nodes of the cluster share and nobody else knows; made if it is missing
      * @param tcpOnly do not map the pools of nodes on the same host
+     * @param rdma an address of the RDMA device to be used; empty = no RDMA
      */
-    public record FabricConfig(String listen, Optional<String> advertise, Path secretFile, boolean tcpOnly) {
+    public record FabricConfig(
+            String listen, Optional<String> advertise, Path secretFile, boolean tcpOnly, Optional<String> rdma) {
         public FabricConfig {
             require(listen.matches(".+:[0-9]{1,5}"), "fabric.listen must be host:port, not '" + listen + "'");
         }

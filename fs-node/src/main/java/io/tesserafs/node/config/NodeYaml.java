@@ -65,7 +65,8 @@ record NodeYaml(
             @JsonProperty("listen") @Nullable String listen,
             @JsonProperty("advertise") @Nullable String advertise,
             @JsonProperty("secretFile") @Nullable String secretFile,
-            @JsonProperty("tcpOnly") @Nullable Boolean tcpOnly) {
+            @JsonProperty("tcpOnly") @Nullable Boolean tcpOnly,
+            @JsonProperty("rdma") @Nullable String rdma) {
         /** Reaches no farther than this host: who wants more, says where to listen. */
         static final String LISTEN = "127.0.0.1:0";
 
@@ -74,7 +75,8 @@ record NodeYaml(
                     listen == null ? LISTEN : listen,
                     Optional.ofNullable(advertise),
                     within(stateDir, secretFile, "cluster.secret"),
-                    tcpOnly != null && tcpOnly);
+                    tcpOnly != null && tcpOnly,
+                    Optional.ofNullable(rdma));
         }
     }
 
@@ -140,7 +142,7 @@ record NodeYaml(
                 (pool == null ? new PoolYaml(null, null) : pool).resolve(stateDir),
                 (coordination == null ? new CoordinationYaml(null, null, null, null, null) : coordination)
                         .resolve(stateDir),
-                (fabric == null ? new FabricYaml(null, null, null, null) : fabric).resolve(stateDir),
+                (fabric == null ? new FabricYaml(null, null, null, null, null) : fabric).resolve(stateDir),
                 listed.stream().map(mount -> mount.resolve(stateDir)).toList(),
                 (admin == null ? new AdminYaml(null) : admin).resolve(stateDir),
                 (log == null ? new LogYaml(null, null, null, null) : log).resolve(stateDir),

@@ -23,6 +23,8 @@ import io.tesserafs.node.admin.AdminPeers;
 import io.tesserafs.node.config.NodeConfig.FabricConfig;
 import io.tesserafs.node.session.NodeEndpoint;
 import io.tesserafs.node.session.OwnerEndpoint;
+import io.tesserafs.fabric.verbs.VerbsBricks;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
@@ -31,6 +33,7 @@ import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,6 +56,7 @@ final class NodeFabric implements AutoCloseable {
     private final Coordination coordination;
     private final TcpTransport transport;
     private final TcpBricks bricks;
+    private final @Nullable VerbsBricks rdma;
     private final ConnectionPool connections;
     private final OwnerEndpoint owners = new OwnerEndpoint();
     private final NodeEndpoint sessions = new NodeEndpoint();
@@ -81,16 +85,34 @@ final class NodeFabric implements AutoCloseable {
                 .withConnectTimeout(CONNECT_TIMEOUT_MS);
         this.transport = new TcpTransport(tcp);
         this.bricks = config.tcpOnly() ? TcpBricks.withoutSharedMemory(transport) : new TcpBricks(transport);
+        this.rdma = config.rdma().isEmpty() ? null : openRdma(config.rdma().get());
         this.connections = new ConnectionPool(transport);
         transport.serve(OwnerEndpoint.SERVICE, owners);
         transport.serve(NodeEndpoint.SERVICE, sessions);
         transport.serve(AdminPeers.SERVICE, admin);
-        this.fabric = new RoutingFabric(local, bricks, connections, this::locate);
+        this.fabric = new RoutingFabric(local, rdma == null ? bricks : rdma, connections, this::locate);
+    }
+
+    /** Null if this host has no RDMA after all. */
+    private @Nullable VerbsBricks openRdma(String address) throws StartException {
+        InetSocketAddress device = new InetSocketAddress(address, 0);
+        if (device.isUnresolved()) {
+            throw new StartException("fabric.rdma: there is no address " + address);
+        }
+        try {
+            return new VerbsBricks(RdmaCore.open(), transport, bricks, device.getAddress(), false);
+        } catch (IOException e) {
+            LOG.warn("fabric.rdma: without RDMA, by TCP: {}", e.getMessage());
+            return null;
+        }
     }
 
     /** Exports the brick, begins to listen, and tells the others where. */
     void start(LocalBrick brick) throws IOException {
         bricks.export(brick);
+        if (rdma != null) {
+            rdma.export(brick);
+        }
         coordination.announce(ENDPOINT, transport.start());
         refresh();
         var _ = timer.scheduleWithFixedDelay(this::refreshQuietly, REFRESH_MS, REFRESH_MS, TimeUnit.MILLISECONDS);
@@ -211,6 +233,9 @@ final class NodeFabric implements AutoCloseable {
     @Override
     public void close() {
         timer.shutdownNow();
+        if (rdma != null) {
+            rdma.close();
+        }
         transport.close();
         bricks.close();
     }

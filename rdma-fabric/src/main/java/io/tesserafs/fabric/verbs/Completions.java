@@ -17,13 +17,14 @@ final class Completions {
     /** Longer than most operations take; what takes longer is worth a system call. */
     private static final long SPIN_NS = 50_000;
 
-    /** How often who sleeps looks whether the queue pair was given up. */
-    private static final int SLEEP_MS = 1000;
+    /** How often who sleeps looks whether there is still somebody to answer. */
+    private static final int SLEEP_MS = 200;
 
     private static final int BATCH = 16;
 
     private final IbvCQ queue;
     private final IbvCompChannel channel;
+    private final Look look;
     private final ReentrantLock polling = new ReentrantLock();
     /** Guarded by polling, as are the next two. */
     private final IbvWC[] batch = new IbvWC[BATCH];
@@ -32,9 +33,15 @@ final class Completions {
     private final SVCReqNotify notify;
     private final Slot[] slots;
 
-    Completions(IbvCQ queue, IbvCompChannel channel, Slot... slots) throws IOException {
+    /** What is done from time to time when no completion comes. */
+    interface Look {
+        void run() throws IOException;
+    }
+
+    Completions(IbvCQ queue, IbvCompChannel channel, Look look, Slot... slots) throws IOException {
         this.queue = queue;
         this.channel = channel;
+        this.look = look;
         this.slots = slots;
         for (int i = 0; i < BATCH; i++) {
             batch[i] = new IbvWC();
@@ -71,9 +78,14 @@ final class Completions {
     private void sleep(Slot slot) throws IOException {
         notify.execute();
         drain();
-        if (slot.isPending() && channel.getCqEvent(queue, SLEEP_MS)) {
+        if (!slot.isPending()) {
+            return;
+        }
+        if (channel.getCqEvent(queue, SLEEP_MS)) {
             queue.ackEvents(1);
             drain();
+        } else {
+            look.run();
         }
     }
 

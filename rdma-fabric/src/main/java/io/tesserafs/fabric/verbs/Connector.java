@@ -14,7 +14,7 @@ import java.lang.foreign.Arena;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 
-/** The steps by which an initiator's queue pair is connected. One thread. */
+/** The steps by which an initiator's queue pair is connected, by one thread; then, whether it still is. */
 final class Connector {
     /** The kernel may notice the answer to its question for a neighbour only when this has passed (seen with Linux 6.1). */
     private static final int RESOLVE_MS = 500;
@@ -24,6 +24,9 @@ final class Connector {
 
     private final RdmaEventChannel events;
     private final RdmaCmId id;
+
+    /** Guarded by this. */
+    private boolean disconnected;
 
     Connector() throws IOException {
         events = RdmaEventChannel.createEventChannel();
@@ -84,6 +87,17 @@ final class Connector {
             throw new IOException("event " + kind + " (status " + status + ") instead of " + wanted);
         }
         return kind == wanted.ordinal();
+    }
+
+    /** Whether the peer ended the connection. Does not wait. */
+    @SuppressWarnings("EnumOrdinal") // as numbered by librdmacm
+    synchronized boolean isDisconnected() throws IOException {
+        RdmaCmEvent event = disconnected ? null : events.getCmEvent(0);
+        if (event != null) {
+            disconnected |= event.getEvent() == EventType.RDMA_CM_EVENT_DISCONNECTED.ordinal();
+            event.ackEvent();
+        }
+        return disconnected;
     }
 
     /** After the queue pair and whatever it used. */

@@ -67,7 +67,7 @@ final class InitiatorQueuePair {
                 all[i] = new Slot(i, qp, registered, buffers.asSlice((long) i * SLOT_BYTES, SLOT_BYTES));
             }
             slots.addAll(List.of(all));
-            completions = new Completions(completionQueue, events, all);
+            completions = new Completions(completionQueue, events, this::endIfDisconnected, all);
             connector.connect(offer);
         } catch (IOException | RuntimeException e) {
             try {
@@ -159,6 +159,13 @@ final class InitiatorQueuePair {
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }
+        }
+    }
+
+    /** A peer that has gone answers nothing; the device would try for many seconds. */
+    private void endIfDisconnected() throws IOException {
+        if (connector.isDisconnected()) {
+            core.moveToError(qp);
         }
     }
 

@@ -19,12 +19,16 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The passive end of one session's queue pair, and the regions it may reach: one registration for each handle that was prepared. Regions
  * belong to a protection domain of this queue pair alone, so that their keys are worth nothing on any other. Thread-safe.
  */
 final class TargetQueuePair {
+    private static final Logger LOG = LoggerFactory.getLogger(TargetQueuePair.class);
+
     private final RdmaCore core;
     private final int number;
     private final SessionId session;
@@ -121,6 +125,9 @@ final class TargetQueuePair {
         RdmaCmId connected = id;
         IbvCQ queue = completions;
         IbvPd domain = pd;
+        if (connected != null) {
+            tellPeer(connected);
+        }
         QueuePairs.all(
                 () -> {
                     if (connected != null) {
@@ -148,6 +155,15 @@ final class TargetQueuePair {
                         connected.destroyId();
                     }
                 });
+    }
+
+    /** So that the peer need not find out by sending in vain, which takes it many seconds. */
+    private void tellPeer(RdmaCmId connected) {
+        try {
+            connected.disconnect();
+        } catch (IOException e) {
+            LOG.debug("{} was not connected any more: {}", this, e.getMessage());
+        }
     }
 
     @Override

@@ -7,6 +7,7 @@ import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.BrickInfo;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.Provider;
@@ -29,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,15 +59,17 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     private final InetAddress address;
     private final boolean persistentOnArrival;
     private final Door door;
+    private final Traffic traffic = new Traffic();
     private final SecureRandom random = new SecureRandom();
+    private final AtomicBoolean closed = new AtomicBoolean();
     private final AtomicInteger lastNumber = new AtomicInteger();
     private final ConcurrentMap<BrickId, LocalBrick> bricks = new ConcurrentHashMap<>();
     private final ConcurrentMap<Connection, ConcurrentMap<Integer, TargetQueuePair>> peers = new ConcurrentHashMap<>();
 
     /**
      * @param address of the RDMA device to be used
-     * @param persistentOnArrival whether bytes that reached this host's memory or caches survive a loss of power (eADR, or a memory-only
-     *     pool); if not, a flush takes a call to this host
+     * @param persistentOnArrival whether bytes that reached this host's memory or caches survive a loss of power (eADR); if not, a flush takes
+     *     a call to this host
      */
     public VerbsBricks(
             RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address, boolean persistentOnArrival)
@@ -76,6 +80,11 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         this.persistentOnArrival = persistentOnArrival;
         this.door = new Door(core, address);
         transport.serve(SERVICE, new Control());
+    }
+
+    /** Of this daemon as the initiator. */
+    public Traffic traffic() {
+        return traffic;
     }
 
     /** Lets peers use a brick by RDMA; after {@code TcpBricks.export}. Returns false, and says why, if its memory cannot be registered. */
@@ -112,14 +121,8 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         if (client.provider() == Provider.SHM) {
             return client;
         }
-        VerbsSession rdma = new VerbsSession(core, address, connection, session);
-        try {
-            rdma.queuePair();
-            return new VerbsClient(client, rdma);
-        } catch (IOException | IllegalArgumentException e) {
-            rdma.giveUp(String.valueOf(e.getMessage()));
-            return client;
-        }
+        boolean memoryOnly = client.info().persistence() == BrickInfo.Persistence.NONE;
+        return new VerbsClient(client, memoryOnly, new VerbsSession(core, address, connection, session, traffic));
     }
 
     /** Returns those that a device may still reach: none, but for a failure. */
@@ -179,14 +182,14 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         end(from, asked.number());
         SessionId session = new SessionId(asked.rest().getLong());
         ConcurrentMap<Integer, TargetQueuePair> mine = peers.computeIfAbsent(from, c -> new ConcurrentHashMap<>());
-        if (bricks.isEmpty() || mine.size() >= MAX_QUEUE_PAIRS) {
+        if (closed.get() || bricks.isEmpty() || mine.size() >= MAX_QUEUE_PAIRS) {
             return ControlCodec.answer(ControlCodec.UNSUITABLE);
         }
         TargetQueuePair one = new TargetQueuePair(core, lastNumber.incrementAndGet(), session, Ticket.random(random));
         mine.put(one.number(), one);
         door.expect(one);
-        if (!from.isOpen()) {
-            end(from, one.number());
+        if (!from.isOpen() || closed.get()) {
+            end(from, one.number()); // whoever ended all may have looked before it was entered
             peers.remove(from);
         }
         return ControlCodec.offered(new Offer(one.number(), one.ticket(), door.address(), !persistentOnArrival));
@@ -229,10 +232,18 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         }
     }
 
+    /** Before the transport. Idempotent. */
     @Override
-    public void close() throws IOException {
+    public void close() {
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
         peers.values().forEach(all -> all.values().forEach(this::close));
         peers.clear();
-        door.close();
+        try {
+            door.close();
+        } catch (IOException e) {
+            LOG.warn("the door for queue pairs at {}: {}", door.address(), e.getMessage());
+        }
     }
 }

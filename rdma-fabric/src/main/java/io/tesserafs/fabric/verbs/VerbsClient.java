@@ -15,11 +15,14 @@ import java.util.concurrent.ConcurrentHashMap;
 /** A client of a peer's brick: calls go as those of the client beneath it, bytes by RDMA. */
 final class VerbsClient implements BrickClient {
     private final BrickClient beneath;
+    private final boolean memoryOnly;
     private final VerbsSession rdma;
     private final Set<VerbsHandle> handles = ConcurrentHashMap.newKeySet();
 
-    VerbsClient(BrickClient beneath, VerbsSession rdma) {
+    /** @param memoryOnly whether the brick has nothing to persist to */
+    VerbsClient(BrickClient beneath, boolean memoryOnly, VerbsSession rdma) {
         this.beneath = beneath;
+        this.memoryOnly = memoryOnly;
         this.rdma = rdma;
     }
 
@@ -35,7 +38,7 @@ final class VerbsClient implements BrickClient {
 
     @Override
     public Provider provider() {
-        return Provider.VERBS;
+        return rdma.isOver() ? beneath.provider() : Provider.VERBS;
     }
 
     @Override
@@ -56,7 +59,7 @@ final class VerbsClient implements BrickClient {
     @Override
     public BlockHandle map(BlockId id, Access access) throws BrickException {
         handles.removeIf(handle -> !handle.beneath().alive());
-        VerbsHandle handle = new VerbsHandle(beneath.map(id, access), rdma);
+        VerbsHandle handle = new VerbsHandle(beneath.map(id, access), memoryOnly, rdma);
         handles.add(handle);
         return handle;
     }

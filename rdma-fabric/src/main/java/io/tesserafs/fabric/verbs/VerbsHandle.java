@@ -31,6 +31,7 @@ final class VerbsHandle implements BlockHandle {
     private static final int ATTEMPTS = 4;
 
     private final BlockHandle beneath;
+    private final boolean memoryOnly;
     private final VerbsSession session;
     private final OperationGate gate = new OperationGate();
     private volatile @Nullable Region region;
@@ -38,8 +39,9 @@ final class VerbsHandle implements BlockHandle {
     /** The block as one queue pair reaches it. */
     private record Region(InitiatorQueuePair qp, Prepared prepared) {}
 
-    VerbsHandle(BlockHandle beneath, VerbsSession session) {
+    VerbsHandle(BlockHandle beneath, boolean memoryOnly, VerbsSession session) {
         this.beneath = beneath;
+        this.memoryOnly = memoryOnly;
         this.session = session;
     }
 
@@ -76,7 +78,9 @@ final class VerbsHandle implements BlockHandle {
     public void read(long offset, MemorySegment target, long targetOffset, long length) throws BrickException {
         run(offset, length, () -> {
             MemorySegment part = target.asSlice(targetOffset, length);
-            if (!byQueuePair(at -> at.qp.read(at.prepared.address() + offset, at.prepared.key(), part))) {
+            if (byQueuePair(at -> at.qp.read(at.prepared.address() + offset, at.prepared.key(), part))) {
+                session.traffic().read(length);
+            } else {
                 beneath.read(offset, target, targetOffset, length);
             }
         });
@@ -89,7 +93,9 @@ final class VerbsHandle implements BlockHandle {
         }
         run(offset, length, () -> {
             MemorySegment part = source.asSlice(sourceOffset, length);
-            if (!byQueuePair(at -> at.qp.write(at.prepared.address() + offset, at.prepared.key(), part))) {
+            if (byQueuePair(at -> at.qp.write(at.prepared.address() + offset, at.prepared.key(), part))) {
+                session.traffic().written(length);
+            } else {
                 beneath.write(offset, source, sourceOffset, length);
             }
         });
@@ -101,7 +107,7 @@ final class VerbsHandle implements BlockHandle {
             boolean[] byTarget = {true};
             boolean pushed = byQueuePair(at -> {
                 at.qp.pushWrites(at.prepared.address(), at.prepared.key());
-                byTarget[0] = at.qp.flushByTarget();
+                byTarget[0] = at.qp.flushByTarget() && !memoryOnly;
             });
             if (!pushed || byTarget[0]) {
                 beneath.flush(offset, length);
@@ -151,7 +157,12 @@ final class VerbsHandle implements BlockHandle {
         } catch (BrickException e) {
             throw e;
         } catch (PeerException e) {
-            return false; // the handle beneath ends with the connection, and knows what that means for a write
+            switch (e.reason()) {
+                case UNREACHABLE,
+                        LOST -> {} // the handle beneath ends with the connection, and knows what that means for a write
+                case REFUSED, BAD_REQUEST, FAILED -> session.giveUp(String.valueOf(e.getMessage()));
+            }
+            return false;
         } catch (IOException | IllegalArgumentException e) {
             session.giveUp(String.valueOf(e.getMessage()));
             return false;

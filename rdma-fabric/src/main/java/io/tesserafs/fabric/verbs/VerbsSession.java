@@ -17,7 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a client of a peer's brick has of RDMA: one queue pair at a time. A queue pair that failed is replaced, and the target closes its
+ * What a client of a peer's brick has of RDMA: one queue pair at a time, connected when the first bytes want to travel (who only makes
+ * calls, a fencing owner for one, must not wait for it). A queue pair that failed is replaced, and the target closes its
  * end of the old one before it offers the new, so that nothing that was on its way lands later. Thread-safe.
  */
 final class VerbsSession {
@@ -30,17 +31,28 @@ final class VerbsSession {
     private final InetAddress from;
     private final Connection connection;
     private final SessionId session;
+    private final Traffic traffic;
 
     /** Guarded by this, as is the next. */
     private @Nullable InitiatorQueuePair current;
 
     private boolean over;
 
-    VerbsSession(RdmaCore core, InetAddress from, Connection connection, SessionId session) {
+    VerbsSession(RdmaCore core, InetAddress from, Connection connection, SessionId session, Traffic traffic) {
         this.core = core;
         this.from = from;
         this.connection = connection;
         this.session = session;
+        this.traffic = traffic;
+    }
+
+    Traffic traffic() {
+        return traffic;
+    }
+
+    /** Whether bytes go another way from now on. */
+    synchronized boolean isOver() {
+        return over;
     }
 
     /** One that has not failed yet; connects it if need be. */
@@ -97,6 +109,7 @@ final class VerbsSession {
             old = current;
             current = null;
         }
+        traffic.gaveUp();
         LOG.info("no RDMA to {} any more: {}", connection, reason);
         end(old);
     }

@@ -74,7 +74,8 @@ class DeadKeyTest {
         hostile = initiator.tcp().connect(connection, ID, HOSTILE);
         hostileHandle = hostile.map(BLOCK, Access.READ_WRITE);
         pool = brick.connect(HONEST).map(BLOCK, Access.READ_WRITE).memory();
-        rdma = new VerbsSession(RdmaCore.open(), InetAddress.getByName("10.77.0.2"), connection, HOSTILE);
+        rdma = new VerbsSession(
+                RdmaCore.open(), InetAddress.getByName("10.77.0.2"), connection, HOSTILE, new Traffic());
         qp = rdma.queuePair();
         prepared = rdma.prepare(qp, TcpBricks.key(hostileHandle));
         qp.write(prepared.address(), prepared.key(), ones);
@@ -154,8 +155,8 @@ class DeadKeyTest {
 
     @Test
     void shouldBeWorthNothingOnAnotherQueuePair() throws Exception {
-        VerbsSession stranger =
-                new VerbsSession(RdmaCore.open(), InetAddress.getByName("10.77.0.2"), connection, HONEST);
+        VerbsSession stranger = new VerbsSession(
+                RdmaCore.open(), InetAddress.getByName("10.77.0.2"), connection, HONEST, new Traffic());
         InitiatorQueuePair other = stranger.queuePair();
         assertThatThrownBy(() -> other.write(prepared.address(), prepared.key(), ones))
                 .isInstanceOf(QueuePairException.class);

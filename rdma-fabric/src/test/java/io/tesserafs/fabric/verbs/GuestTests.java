@@ -4,6 +4,8 @@ import static org.junit.platform.engine.discovery.DiscoverySelectors.selectPacka
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.ClassNameFilter;
 import org.junit.platform.launcher.Launcher;
@@ -22,6 +24,9 @@ import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 final class GuestTests {
     private static final int MAX_STACK_LINES = 15;
 
+    /** The slowest takes ten. */
+    private static final int MAX_TEST_SECONDS = 90;
+
     private GuestTests() {}
 
     public static void main(String... arguments) {
@@ -32,7 +37,9 @@ final class GuestTests {
                 .build();
         SummaryGeneratingListener summary = new SummaryGeneratingListener();
         Launcher launcher = LauncherFactory.create();
-        launcher.execute(request, summary, new Progress());
+        Progress progress = new Progress();
+        Thread.ofPlatform().daemon().start(() -> watch(progress));
+        launcher.execute(request, summary, progress);
         PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
         summary.getSummary().printFailuresTo(out, MAX_STACK_LINES);
         long run = summary.getSummary().getTestsStartedCount();
@@ -41,11 +48,26 @@ final class GuestTests {
         System.exit(failed == 0 && run > 0 ? 0 : 1);
     }
 
+    /** Says where everybody is when a test hangs, in the kernel perhaps, where no interrupt reaches it. Ends the process. */
+    private static void watch(Progress progress) {
+        while (System.nanoTime() - progress.lastNs < MAX_TEST_SECONDS * 1_000_000_000L) {
+            LockSupport.parkNanos(1_000_000_000L);
+        }
+        System.out.println("no test ended for " + MAX_TEST_SECONDS + " s; the threads:");
+        Thread.getAllStackTraces().forEach((thread, stack) -> {
+            System.out.println(thread);
+            Arrays.stream(stack).limit(MAX_STACK_LINES).forEach(line -> System.out.println("    " + line));
+        });
+        Runtime.getRuntime().halt(2);
+    }
+
     private static final class Progress implements TestExecutionListener {
         private final long beganNs = System.nanoTime();
+        private volatile long lastNs = beganNs;
 
         @Override
         public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+            lastNs = System.nanoTime();
             if (test.isTest() || result.getStatus() != TestExecutionResult.Status.SUCCESSFUL) {
                 System.out.printf(
                         "%6d ms %s %s%n",

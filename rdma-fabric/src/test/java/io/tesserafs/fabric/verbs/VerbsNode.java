@@ -35,7 +35,7 @@ public record VerbsNode(TcpTransport transport, TcpBricks tcp, VerbsBricks verbs
     }
 
     @Override
-    public void close() throws IOException {
+    public void close() {
         verbs.close();
         transport.close();
         tcp.close();

@@ -1,0 +1,78 @@
+package io.tesserafs.fabric.verbs;
+
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.fabric.peer.PeerId;
+import io.tesserafs.fabric.pmem.Pool;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Times one-sided operations between the two devices of this host, to be held against perftest there. Prints; checks nothing. */
+final class VerbsNumbers {
+    private static final BrickId ID = new BrickId(7);
+    private static final int WARM_UP = 4000;
+    private static final int SMALL_OPERATIONS = 4000;
+    private static final int LARGE_BYTES = 64 << 10;
+    private static final int LARGE_OPERATIONS = 1500;
+
+    private VerbsNumbers() {}
+
+    private interface Operation {
+        void run(int i) throws BrickException;
+    }
+
+    public static void main(String... arguments) throws Exception {
+        Path directory = Files.createTempDirectory("numbers");
+        Path path = directory.resolve("pool");
+        Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
+        try (LocalBrick brick = LocalBrick.open(Pool.open(path));
+                VerbsNode target = VerbsNode.at("10.77.0.1", new PeerId(1, 1));
+                VerbsNode initiator = VerbsNode.at("10.77.0.2", new PeerId(2, 2))) {
+            target.tcp().export(brick);
+            target.verbs().export(brick);
+            Connection connection =
+                    initiator.connections().get(target.transport().start());
+            BlockId block = BlockId.of(1, 1);
+            try (BrickClient rdma = initiator.verbs().connect(connection, ID, new SessionId(1));
+                    BrickClient tcp = initiator.tcp().connect(connection, ID, new SessionId(2))) {
+                rdma.alloc(block);
+                measure("verbs", rdma.map(block, Access.READ_WRITE));
+                measure("tcp", tcp.map(block, Access.READ_WRITE));
+            }
+        }
+    }
+
+    private static void measure(String provider, BlockHandle handle) throws BrickException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment buffer = arena.allocate(LARGE_BYTES);
+            run(WARM_UP, i -> handle.write(0, buffer, 0, 2));
+            long writeNs = run(SMALL_OPERATIONS, i -> handle.write(0, buffer, 0, 2));
+            run(WARM_UP, i -> handle.read(0, buffer, 0, 2));
+            long readNs = run(SMALL_OPERATIONS, i -> handle.read(0, buffer, 0, 2));
+            Operation large = i -> handle.write((i % 16) * (long) LARGE_BYTES, buffer, 0, LARGE_BYTES);
+            run(LARGE_OPERATIONS / 4, large);
+            long largeNs = run(LARGE_OPERATIONS, large);
+            System.out.printf(
+                    "%s: write of 2 bytes %.1f us, read of 2 bytes %.1f us, writes of 64 KiB %.1f MB/s%n",
+                    provider, writeNs / 1e3, readNs / 1e3, LARGE_BYTES * 1e3 / largeNs);
+        }
+    }
+
+    /** Nanoseconds of one. */
+    private static long run(int times, Operation operation) throws BrickException {
+        long began = System.nanoTime();
+        for (int i = 0; i < times; i++) {
+            operation.run(i);
+        }
+        return (System.nanoTime() - began) / times;
+    }
+}

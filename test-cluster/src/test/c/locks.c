@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #define PATIENCE_MS 20000
+#define ARRIVAL_MS 200
 #define SLOTS 4
 #define WRITERS 8
 #define ROUNDS 100
@@ -157,7 +158,7 @@ static void shut(struct actor *a, int slot)
 	OK(ask(a, (struct command){.op = CLOSE, .slot = slot}));
 }
 
-/* Waits until the actor sleeps in fcntl or flock, and has not answered. */
+/* Waits until the actor sleeps in fcntl or flock, and has not answered. Its request may still be on the way to the owner: it gets the time to arrive. */
 static void blocked(struct actor *a)
 {
 	char path[64], line[64];
@@ -168,6 +169,7 @@ static void blocked(struct actor *a)
 		if (f && fgets(line, sizeof line, f) && sscanf(line, "%ld", &call) == 1
 		    && (call == SYS_fcntl || call == SYS_flock)) {
 			fclose(f);
+			usleep(ARRIVAL_MS * 1000);
 			struct pollfd p = {.fd = a->socket, .events = POLLIN};
 			EQUALS(0, poll(&p, 1, 0));
 			return;

@@ -28,10 +28,10 @@ class ChaosTest {
     private static final long SEED = Long.getLong("tessera.seed", System.nanoTime() >>> 1);
     private static final List<Fault> FAULTS = faults(System.getProperty("tessera.chaos.faults", "ONE_WAY,SLOW"));
     /**
-     * Space of deleted files comes back only when every node has let go of them, which one that is cut off does not before it is evicted: so with faults
-     * that cut nodes off it takes some gigabytes.
+     * Space of deleted files comes back only when every node has let go of them, which one that is cut off does not before it is evicted: so this
+     * takes some gigabytes.
      */
-    private static final String POOL = System.getProperty("tessera.chaos.pool", "1G");
+    private static final String POOL = System.getProperty("tessera.chaos.pool", "3G");
 
     private static final int LONGEST_CALM_MS = 1000;
 

@@ -29,6 +29,11 @@ import org.slf4j.LoggerFactory;
 public final class VolumeOwner implements VolumeService, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(VolumeOwner.class);
 
+    /** How long a full volume waits for files to die that other nodes may still use: a node that does not answer is evicted by then. */
+    private static final long DYING_PATIENCE_MS = 10_000;
+
+    private static final long DYING_CHECK_MS = 25;
+
     /** A shorter log is replayed faster than a checkpoint is written. */
     private static final int CHECKPOINT_AT_CLOSE_SEGMENTS = 3;
 
@@ -50,6 +55,9 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
         /** An inode may have a name again. */
         void named(long ino);
+
+        /** Whether inodes lost their last names a moment ago that live on only until other nodes have said that they do not use them. */
+        boolean mayDieSoon();
     }
 
     private final OwnerCore core;
@@ -377,10 +385,36 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
             }
             ref = take(bytes);
         }
+        for (long left = DYING_PATIENCE_MS; ref == null && left > 0 && mayGetSpaceSoon(); left -= DYING_CHECK_MS) {
+            ref = takeFreed(bytes);
+        }
         if (ref == null) {
             throw new FsException(Errno.ENOSPC, "no space left on the volume's bricks");
         }
         return ref;
+    }
+
+    /** Deleted files give their space back once every node has let go of them: before that the volume is not full, the others are slow. */
+    private boolean mayGetSpaceSoon() {
+        OrphanListener listener = orphanListener;
+        return listener != null && listener.mayDieSoon();
+    }
+
+    private @Nullable ExtentRef takeFreed(int bytes) throws FsException {
+        try {
+            Thread.sleep(DYING_CHECK_MS);
+            sync();
+            keeper.reclaim();
+            keeper.refill();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FsException(Errno.EINTR, "interrupted");
+        } catch (BrickException e) {
+            if (e.reason() != BrickException.Reason.NO_SPACE) {
+                throw new FsException(Errno.EIO, "allocation failed: " + e.getMessage());
+            }
+        }
+        return take(bytes);
     }
 
     private @Nullable ExtentRef take(int bytes) throws FsException {

@@ -6,6 +6,7 @@ import io.tesserafs.node.namespace.VolumeOwner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -19,9 +20,14 @@ final class OrphanWatch implements VolumeOwner.OrphanListener {
         void tell(SessionId session, long ino);
     }
 
+    /** A node that has not answered in that time uses the inode, or is evicted. */
+    private static final long RECENT_NS = TimeUnit.SECONDS.toNanos(10);
+
     private final VolumeOwner owner;
     private final Supplier<Set<SessionId>> living;
     private final Teller teller;
+    /** When other nodes were last asked about an inode. */
+    private volatile long lastShared = System.nanoTime() - RECENT_NS;
     /** Guarded by itself. */
     private final Orphans orphans = new Orphans();
 
@@ -47,6 +53,9 @@ final class OrphanWatch implements VolumeOwner.OrphanListener {
         synchronized (orphans) {
             dies = orphans.add(ino, sessions);
         }
+        if (sessions.size() > 1) {
+            lastShared = System.nanoTime();
+        }
         Set<SessionId> now = living.get();
         for (SessionId session : sessions) {
             if (!now.contains(session)) {
@@ -58,6 +67,11 @@ final class OrphanWatch implements VolumeOwner.OrphanListener {
         if (dies) {
             owner.unreferenced(ino);
         }
+    }
+
+    @Override
+    public boolean mayDieSoon() {
+        return System.nanoTime() - lastShared < RECENT_NS;
     }
 
     @Override

@@ -86,7 +86,7 @@ final class NodeStarter {
             }
         }
         NodeConfig config = prepareConfig();
-        DeadMount.heal(layout.mount(), err);
+        Doctor.healMount(layout.mount(), err);
         Files.createDirectories(layout.mount());
         checkMountPointEmpty();
         checkRoom(config);

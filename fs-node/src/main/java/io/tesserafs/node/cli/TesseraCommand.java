@@ -42,7 +42,6 @@ import picocli.CommandLine.Spec;
             FsckCommand.class,
             LogCommand.class,
             NodeCommand.class,
-            DoctorCommand.class,
             TesseraCommand.Completion.class
         })
 final class TesseraCommand implements Runnable {

@@ -1,6 +1,5 @@
 package io.tesserafs.node.cli;
 
-import io.tesserafs.node.host.MountTable;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

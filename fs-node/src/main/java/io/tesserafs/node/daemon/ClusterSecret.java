@@ -16,10 +16,8 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /** What proves that a peer is of this cluster: random bytes in a file that only the daemons' user can read, the same on all nodes. */
-public final class ClusterSecret {
-    /** At least. */
-    public static final int BYTES = 32;
-
+final class ClusterSecret {
+    private static final int BYTES = 32;
     private static final int MAX_BYTES = 4096;
 
     private ClusterSecret() {}
@@ -31,11 +29,6 @@ public final class ClusterSecret {
         } catch (FileAlreadyExistsException present) {
             // The usual case.
         }
-        return load(file);
-    }
-
-    /** Of a file that is there. */
-    public static byte[] load(Path file) throws IOException, StartException {
         if (Files.size(file) > MAX_BYTES) {
             throw new StartException(file + " is no cluster secret: it has " + Files.size(file) + " bytes");
         }
@@ -48,7 +41,7 @@ public final class ClusterSecret {
     }
 
     /** A password of its own for another use, from which the secret cannot be had. */
-    public static String derive(byte[] secret, String use) {
+    static String derive(byte[] secret, String use) {
         try {
             Mac mac = Mac.getInstance("HmacSHA256");
             mac.init(new SecretKeySpec(secret, "HmacSHA256"));

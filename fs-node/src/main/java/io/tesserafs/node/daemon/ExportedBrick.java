@@ -7,7 +7,6 @@ import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.node.config.NodeConfig.PoolConfig;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.UUID;
@@ -32,7 +31,7 @@ final class ExportedBrick implements AutoCloseable {
 
     /** Opens the pool; makes it first if there is none. */
     static ExportedBrick open(PoolConfig config) throws IOException {
-        if (!Files.exists(config.path(), LinkOption.NOFOLLOW_LINKS)) {
+        if (!Pool.exists(config.path())) {
             Path directory = config.path().getParent();
             if (directory != null) {
                 Files.createDirectories(directory);

@@ -100,7 +100,7 @@ final class NodeFabric implements AutoCloseable {
             throw new StartException("fabric.rdma: there is no address " + address);
         }
         try {
-            return new VerbsBricks(RdmaCore.open(), transport, bricks, device.getAddress(), false);
+            return new VerbsBricks(RdmaCore.open(), transport, bricks, device.getAddress());
         } catch (IOException e) {
             LOG.warn("fabric.rdma: without RDMA, by TCP: {}", e.getMessage());
             return null;

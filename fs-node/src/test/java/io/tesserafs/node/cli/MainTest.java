@@ -56,7 +56,6 @@ class MainTest {
                 "session",
                 "session list",
                 "session evict",
-                "doctor",
                 "completion"
             })
     void shouldExplainEveryCommand(String command) {

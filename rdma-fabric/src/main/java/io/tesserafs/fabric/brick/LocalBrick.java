@@ -144,7 +144,7 @@ public final class LocalBrick implements AutoCloseable {
                     id,
                     pool.id(),
                     pool.path().toString(),
-                    poolInfo.fileSystem() + " file",
+                    poolInfo.kind(),
                     persistence,
                     pool.blocks(),
                     blocks.freeBlocks(),

@@ -7,6 +7,9 @@ package io.tesserafs.fabric.pmem;
  * @param copyOnWrite writing in place may need new space, so that preallocation is no promise
  */
 record FileSystemKind(String name, boolean memoryOnly, boolean copyOnWrite) {
+    /** Of persistent memory that is a device by itself. */
+    static final FileSystemKind NONE = new FileSystemKind("device DAX", false, false);
+
     static FileSystemKind of(long magic) {
         return switch ((int) magic) {
             case 0x01021994 -> new FileSystemKind("tmpfs", true, false);

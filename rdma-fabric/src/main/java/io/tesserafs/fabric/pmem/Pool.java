@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.UUID;
@@ -13,7 +14,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A file of persistent memory, mapped whole: a header, the allocation table's bytes (their meaning is the brick's), and blocks of
+ * A file or device of persistent memory, mapped whole: a header, the allocation table's bytes (their meaning is the brick's), and blocks of
  * 2 MiB. The file has real storage for every byte, so no access to the mapping can fail because a disk is full.
  *
  * <p>A pool has one owner, who holds an exclusive lock on the file. Opening writes nothing: the owner first checks what else there
@@ -34,6 +35,7 @@ public final class Pool implements AutoCloseable {
     private final Arena arena;
     private final MemorySegment memory;
     private final Backing backing;
+    private final PersistenceDomain domain;
     private final PoolGeometry geometry;
     private final UUID currentBoot;
     private final boolean locked;
@@ -62,6 +64,7 @@ public final class Pool implements AutoCloseable {
         this.arena = arena;
         this.memory = memory;
         this.backing = backing;
+        this.domain = backing == Backing.DAX ? file.persistenceDomain() : PersistenceDomain.UNKNOWN;
         this.found = found.header();
         this.damagedHeaderCopies = found.damagedCopies();
         this.header = found.header();
@@ -73,13 +76,18 @@ public final class Pool implements AutoCloseable {
     /**
      * Creates a pool of at most {@code bytes}, rounded down to whole blocks. The file appears under its name when it is complete
      * and durable; a failure or a crash before that leaves at most a file with the suffix {@code .creating}, which the next
-     * attempt reuses.
+     * attempt reuses. On a device DAX, whose whole content is lost, the header is written last; there must be no pool's header yet.
      *
      * @param cluster name or UUID of the cluster, at most 64 bytes of UTF-8; empty if not yet known
      * @param brick number of the brick in the cluster; 0 if not yet known
      */
     public static PoolInfo create(Path path, long bytes, String cluster, int brick) throws PoolException {
         return PoolFormatter.create(path, bytes, cluster, brick);
+    }
+
+    /** Whether something has a pool's name: a file, whatever is in it, or a device with anything like a pool's header. */
+    public static boolean exists(Path path) throws PoolException {
+        return PoolFormatter.isThere(path);
     }
 
     /** Opens for the owner, alone. */
@@ -133,7 +141,10 @@ public final class Pool implements AutoCloseable {
             UUID boot = BootId.current();
             MemorySegment memory = null;
             Backing backing = file.fileSystem().memoryOnly() ? Backing.MEMORY : Backing.DISK;
-            if (backing == Backing.DISK && writable) {
+            if (file.isDevice()) {
+                checkFlushable(path, writable);
+                backing = Backing.DAX;
+            } else if (backing == Backing.DISK && writable) {
                 memory = file.mapSync(bytes, arena);
                 backing = memory == null ? Backing.DISK : Backing.DAX;
             }
@@ -149,6 +160,13 @@ public final class Pool implements AutoCloseable {
                 case RuntimeException r -> throw r;
                 default -> throw new PoolException(Reason.IO, path, "cannot be opened: " + e.getMessage(), e);
             }
+        }
+    }
+
+    static void checkFlushable(Path path, boolean writable) throws PoolException {
+        if (writable && !CacheLines.obstacle().isEmpty()) {
+            throw new PoolException(
+                    Reason.NOT_FLUSHABLE, path, "a device DAX cannot be used for writing: " + CacheLines.obstacle());
         }
     }
 
@@ -193,6 +211,11 @@ public final class Pool implements AutoCloseable {
 
     public Backing backing() {
         return backing;
+    }
+
+    /** Of pools on persistent memory; else not known. */
+    public PersistenceDomain persistenceDomain() {
+        return domain;
     }
 
     /** Kernel boot under which bytes were last written that need not be on the device. */
@@ -257,7 +280,12 @@ public final class Pool implements AutoCloseable {
 
     private String howItFlushes() {
         return switch (backing) {
-            case DAX -> "persistent memory (MAP_SYNC), flushed by cache-line write-back";
+            case DAX ->
+                "persistent memory%s, flushed by %s, persistence domain: %s"
+                        .formatted(
+                                file.isDevice() ? "" : " (MAP_SYNC)",
+                                isSafeOnceVisible() ? "ordering alone" : "cache-line write-back",
+                                domain);
             case DISK -> "no DAX, flushed by msync";
             case MEMORY -> "memory only: survives the daemon, not the host";
         };
@@ -339,7 +367,15 @@ public final class Pool implements AutoCloseable {
 
     /** Makes a slice of this pool's memory persistent. Waits for the device if {@link #backing()} is a disk. */
     public void flush(MemorySegment slice) throws IOException {
-        if (backing == Backing.MEMORY || slice.byteSize() == 0) {
+        if (isSafeOnceVisible()) {
+            VarHandle.fullFence();
+            return;
+        }
+        if (slice.byteSize() == 0) {
+            return;
+        }
+        if (backing == Backing.DAX && CacheLines.obstacle().isEmpty()) {
+            CacheLines.writeBack(slice);
             return;
         }
         try {
@@ -347,6 +383,20 @@ public final class Pool implements AutoCloseable {
         } catch (UncheckedIOException e) {
             flushFailed = true;
             throw new IOException("pool " + path() + ": flush failed: " + e.getMessage(), e);
+        }
+    }
+
+    /** Whether bytes that other CPUs or devices can see need no flush: reserve power flushes the caches, or there is only memory. */
+    public boolean isSafeOnceVisible() {
+        return backing == Backing.MEMORY || backing == Backing.DAX && domain == PersistenceDomain.CPU_CACHE;
+    }
+
+    /** All that was ever written. */
+    private void sync() throws PoolException {
+        if (!file.isDevice()) {
+            file.sync();
+        } else if (!isSafeOnceVisible()) {
+            CacheLines.writeBackAll(memory);
         }
     }
 
@@ -381,7 +431,7 @@ public final class Pool implements AutoCloseable {
         }
         try {
             if (inUse && !recoveryPending && !flushFailed) {
-                file.sync();
+                sync();
                 writeHeader(header.with(currentBoot, true));
             }
         } finally {

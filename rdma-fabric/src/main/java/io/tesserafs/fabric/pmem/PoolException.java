@@ -19,7 +19,7 @@ public final class PoolException extends IOException {
         NO_SPACE,
         /** Another process, or another part of this one, has the pool open. */
         IN_USE,
-        /** Not a regular file, or a file without a pool's header. */
+        /** Neither a regular file nor a device DAX, or without a pool's header. */
         NOT_A_POOL,
         /** A pool of another format version. */
         VERSION,
@@ -29,6 +29,8 @@ public final class PoolException extends IOException {
         TRUNCATED,
         /** The file has holes: a write could fail with SIGBUS when the disk is full. */
         SPARSE,
+        /** Persistent memory that this JVM or processor cannot flush. */
+        NOT_FLUSHABLE,
         /** The operating system refused. */
         IO
     }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
@@ -25,26 +26,33 @@ final class PoolFile implements AutoCloseable {
     /** Preallocation goes in steps so that a signal in one of them repeats little. */
     private static final long ALLOCATION_STEP_BYTES = 1L << 30;
 
+    private static final Path BLOCK_DEVICES = Path.of("/sys/dev/block");
+
     private final Path path;
     private final int fd;
     private final boolean writable;
     private final PoolNative.FileStatus status;
     private final FileSystemKind fileSystem;
+    /** Null for a regular file. */
+    private final @Nullable DaxDevice device;
+
     private boolean closed;
 
-    private PoolFile(Path path, int fd, boolean writable) throws NativeCallException {
+    private PoolFile(Path path, int fd, boolean writable) throws NativeCallException, PoolException {
         this.path = path;
         this.fd = fd;
         this.writable = writable;
         this.status = PoolNative.status(fd);
-        this.fileSystem = FileSystemKind.of(PoolNative.fileSystem(fd).type());
+        this.device = DaxDevice.of(path, status);
+        this.fileSystem =
+                device == null ? FileSystemKind.of(PoolNative.fileSystem(fd).type()) : FileSystemKind.NONE;
     }
 
     static PoolFile open(Path path, boolean writable) throws PoolException {
         PoolFile file = open(path, writable ? PoolNative.O_RDWR : PoolNative.O_RDONLY, writable);
-        if (!file.status.isRegularFile()) {
+        if (!file.status.isRegularFile() && !file.isDevice()) {
             file.close();
-            throw new PoolException(Reason.NOT_A_POOL, path, "not a regular file");
+            throw new PoolException(Reason.NOT_A_POOL, path, "neither a regular file nor a device DAX");
         }
         return file;
     }
@@ -62,6 +70,9 @@ final class PoolFile implements AutoCloseable {
             PoolException failure = failure(path, "cannot be opened", e);
             closeAfter(failure, fd);
             throw failure;
+        } catch (PoolException e) {
+            closeAfter(e, fd);
+            throw e;
         }
     }
 
@@ -80,7 +91,20 @@ final class PoolFile implements AutoCloseable {
     }
 
     long bytes() {
-        return status.bytes();
+        return device == null ? status.bytes() : device.bytes();
+    }
+
+    /** Whether this is persistent memory without a filesystem, which can only be mapped. */
+    boolean isDevice() {
+        return device != null;
+    }
+
+    /** Of the memory beneath, if that is persistent memory. */
+    PersistenceDomain persistenceDomain() {
+        return PersistenceDomain.above(
+                device == null
+                        ? BLOCK_DEVICES.resolve(status.deviceMajor() + ":" + status.deviceMinor())
+                        : DaxDevice.sysfs(status));
     }
 
     FileIdentity identity(UUID boot) {
@@ -159,6 +183,9 @@ final class PoolFile implements AutoCloseable {
 
     /** Refuses a file that has less storage than bytes. */
     void checkStorage(long bytes) throws PoolException {
+        if (isDevice()) {
+            return; // it is storage throughout
+        }
         long allocated;
         try {
             allocated = PoolNative.status(fd).allocatedBytes();
@@ -177,6 +204,12 @@ final class PoolFile implements AutoCloseable {
 
     /** The first {@code length} bytes at {@code offset}; shorter at the end of the file. */
     byte[] read(long offset, int length) throws PoolException {
+        if (isDevice()) {
+            try (Arena arena = Arena.ofConfined()) {
+                long to = Math.min(offset + length, bytes());
+                return map(to, arena).asSlice(offset, to - offset).toArray(ValueLayout.JAVA_BYTE);
+            }
+        }
         ByteBuffer buffer = ByteBuffer.allocate(length);
         try (FileChannel channel = channel()) {
             while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) >= 0) {
@@ -201,6 +234,14 @@ final class PoolFile implements AutoCloseable {
     }
 
     MemorySegment map(long bytes, Arena arena) throws PoolException {
+        if (device != null) {
+            try {
+                return PoolNative.map(fd, device.mappedBytes(bytes), writable, arena)
+                        .asSlice(0, bytes);
+            } catch (NativeCallException e) {
+                throw failure(path, "cannot be mapped", e);
+            }
+        }
         try (FileChannel channel = channel()) {
             return channel.map(writable ? MapMode.READ_WRITE : MapMode.READ_ONLY, 0, bytes, arena);
         } catch (IOException e) {
@@ -216,7 +257,7 @@ final class PoolFile implements AutoCloseable {
                 : FileChannel.open(self, StandardOpenOption.READ);
     }
 
-    /** Content and metadata, with the storage just allocated, are on the device. */
+    /** Content and metadata, with the storage just allocated, are on the device. Of regular files. */
     void sync() throws PoolException {
         try {
             PoolNative.fsync(fd);

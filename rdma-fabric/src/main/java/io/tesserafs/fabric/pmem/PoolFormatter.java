@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.UUID;
@@ -27,6 +28,9 @@ final class PoolFormatter {
         }
         if (brick < 0 || brick > 0xFFFF) {
             throw new IllegalArgumentException("brick number out of range: " + brick);
+        }
+        if (isSpecial(path)) {
+            return createOnDevice(path, bytes, cluster, brick);
         }
         refuseExisting(path);
         Path unfinished = path.resolveSibling(path.getFileName() + UNFINISHED);
@@ -52,16 +56,8 @@ final class PoolFormatter {
             throws PoolException {
         file.allocateFresh(geometry.fileBytes());
         try {
-            PoolHeader header = new PoolHeader(
-                    UUID.randomUUID(),
-                    cluster,
-                    brick,
-                    geometry.blocks(),
-                    System.currentTimeMillis(),
-                    BootId.current(),
-                    true,
-                    1);
-            MemorySegment bytes = MemorySegment.ofArray(header.encode());
+            MemorySegment bytes =
+                    MemorySegment.ofArray(fresh(geometry, cluster, brick).encode());
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment memory = file.map(geometry.fileBytes(), arena);
                 memory.asSlice(PoolGeometry.HEADER_A, PoolHeader.BYTES).copyFrom(bytes);
@@ -80,8 +76,82 @@ final class PoolFormatter {
         return Pool.describe(path);
     }
 
+    static boolean isThere(Path path) throws PoolException {
+        if (!isSpecial(path)) {
+            return Files.exists(path, LinkOption.NOFOLLOW_LINKS);
+        }
+        try (PoolFile file = PoolFile.open(path, false)) {
+            return file.isDevice() && hasHeader(file);
+        }
+    }
+
+    /** Neither a file, nor nothing, nor a link to nothing. */
+    private static boolean isSpecial(Path path) {
+        return Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path);
+    }
+
+    /** Also one that is damaged or of another version. */
+    private static boolean hasHeader(PoolFile file) throws PoolException {
+        try {
+            HeaderReader.read(file);
+            return true;
+        } catch (PoolException e) {
+            return switch (e.reason()) {
+                case NOT_A_POOL -> false;
+                case VERSION, DAMAGED, TRUNCATED -> true;
+                default -> throw e;
+            };
+        }
+    }
+
+    private static PoolInfo createOnDevice(Path path, long bytes, String cluster, int brick) throws PoolException {
+        try (PoolFile file = PoolFile.open(path, true);
+                Arena arena = Arena.ofConfined()) {
+            Pool.checkFlushable(path, true);
+            file.lock(true);
+            if (hasHeader(file)) {
+                throw new PoolException(Reason.EXISTS, path, "there is a pool on it already");
+            }
+            PoolGeometry geometry = PoolGeometry.within(Math.min(bytes, file.bytes()));
+            if (geometry.fileBytes() < Pool.MIN_BYTES) {
+                throw new PoolException(
+                        Reason.BAD_SIZE,
+                        path,
+                        "%,d bytes are too few, the minimum is %,d".formatted(geometry.fileBytes(), Pool.MIN_BYTES));
+            }
+            MemorySegment memory = file.map(geometry.fileBytes(), arena);
+            MemorySegment fixed = memory.asSlice(0, geometry.dataOffset());
+            fixed.fill((byte) 0);
+            CacheLines.writeBack(fixed);
+            MemorySegment header =
+                    MemorySegment.ofArray(fresh(geometry, cluster, brick).encode());
+            for (long at : new long[] {PoolGeometry.HEADER_B, PoolGeometry.HEADER_A}) {
+                MemorySegment copy = memory.asSlice(at, PoolHeader.BYTES);
+                copy.copyFrom(header);
+                CacheLines.writeBack(copy);
+            }
+        } catch (PoolException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new PoolException(Reason.IO, path, "cannot be created: " + e.getMessage(), e);
+        }
+        return Pool.describe(path);
+    }
+
+    private static PoolHeader fresh(PoolGeometry geometry, String cluster, int brick) throws IOException {
+        return new PoolHeader(
+                UUID.randomUUID(),
+                cluster,
+                brick,
+                geometry.blocks(),
+                System.currentTimeMillis(),
+                BootId.current(),
+                true,
+                1);
+    }
+
     private static void refuseExisting(Path path) throws PoolException {
-        if (Files.exists(path, java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             throw exists(path);
         }
     }

@@ -9,7 +9,7 @@ import java.util.UUID;
  *
  * @param cluster name or UUID of the cluster it joined; empty if none
  * @param brick its number there; 0 if none
- * @param fileSystem what it lies on, such as {@code ext4}
+ * @param fileSystem what it lies on, such as {@code ext4}; {@code device DAX} if on none
  * @param bootIdAtLastOpen see {@link Pool#sameBoot()}
  * @param damagedHeaderCopies 0 or 1; one good copy is enough to work with, and the next open repairs the other
  */
@@ -27,4 +27,9 @@ public record PoolInfo(
         boolean survivesReboot,
         UUID bootIdAtLastOpen,
         boolean cleanShutdown,
-        int damagedHeaderCopies) {}
+        int damagedHeaderCopies) {
+    /** For people: {@code ext4 file}, {@code device DAX}. */
+    public String kind() {
+        return fileSystem.equals(FileSystemKind.NONE.name()) ? fileSystem : fileSystem + " file";
+    }
+}

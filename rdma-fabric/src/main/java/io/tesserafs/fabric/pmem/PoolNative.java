@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -41,6 +42,14 @@ final class PoolNative {
     static final int EOPNOTSUPP = 95;
     static final int EDQUOT = 122;
 
+    private static final int PROT_READ = 1;
+    private static final int PROT_WRITE = 2;
+    private static final int PROT_EXEC = 4;
+    private static final int MAP_SHARED = 1;
+    private static final int MAP_PRIVATE = 2;
+    private static final int MAP_ANONYMOUS = 0x20;
+    private static final long MAP_FAILED = -1;
+
     /** Populate page tables for writing; Linux 5.14. */
     private static final int MADV_POPULATE_WRITE = 23;
 
@@ -66,6 +75,11 @@ final class PoolNative {
     private static final MethodHandle FSTATFS = function("fstatfs", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
     private static final MethodHandle STATX =
             function("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS));
+    private static final MethodHandle MMAP = function(
+            "mmap", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
+    private static final MethodHandle MUNMAP = function("munmap", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG));
+    private static final MethodHandle MPROTECT =
+            function("mprotect", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
     private static final MethodHandle MADVISE =
             function("madvise", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
     private static final MethodHandle STRERROR = LINKER.downcallHandle(
@@ -74,19 +88,34 @@ final class PoolNative {
     private PoolNative() {}
 
     /** What a file is. Taken from struct statx, 256 bytes, the same on every architecture. */
-    record FileStatus(int mode, long inode, long bytes, long allocatedBytes, int deviceMajor, int deviceMinor) {
+    record FileStatus(
+            int mode,
+            long inode,
+            long bytes,
+            long allocatedBytes,
+            int specialMajor,
+            int specialMinor,
+            int deviceMajor,
+            int deviceMinor) {
         private static final int STRUCT_BYTES = 256;
         private static final int MODE = 28; // u16
         private static final int INODE = 32; // u64
         private static final int SIZE = 40; // u64
         private static final int BLOCKS = 48; // u64, of 512 bytes
-        private static final int DEV_MAJOR = 136; // u32
+        private static final int RDEV_MAJOR = 128; // u32, of the device that the file stands for
+        private static final int RDEV_MINOR = 132; // u32
+        private static final int DEV_MAJOR = 136; // u32, of the filesystem
         private static final int DEV_MINOR = 140; // u32
         private static final int FILE_TYPE_MASK = 0xF000;
         private static final int REGULAR_FILE = 0x8000;
+        private static final int CHARACTER_DEVICE = 0x2000;
 
         boolean isRegularFile() {
             return (mode & FILE_TYPE_MASK) == REGULAR_FILE;
+        }
+
+        boolean isCharacterDevice() {
+            return (mode & FILE_TYPE_MASK) == CHARACTER_DEVICE;
         }
     }
 
@@ -183,6 +212,8 @@ final class PoolNative {
                     status.get(JAVA_LONG, FileStatus.INODE),
                     status.get(JAVA_LONG, FileStatus.SIZE),
                     status.get(JAVA_LONG, FileStatus.BLOCKS) * 512,
+                    status.get(JAVA_INT, FileStatus.RDEV_MAJOR),
+                    status.get(JAVA_INT, FileStatus.RDEV_MINOR),
                     status.get(JAVA_INT, FileStatus.DEV_MAJOR),
                     status.get(JAVA_INT, FileStatus.DEV_MINOR));
         } catch (Throwable t) {
@@ -205,6 +236,49 @@ final class PoolNative {
                             * status.get(JAVA_LONG, FileSystemStatus.BLOCK_SIZE));
         } catch (Throwable t) {
             throw rethrow(t);
+        }
+    }
+
+    /** The first bytes of a file or device, until the arena closes. */
+    static MemorySegment map(int fd, long bytes, boolean writable, Arena until) throws NativeCallException {
+        MemorySegment mapped = map(bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, until);
+        return writable ? mapped : mapped.asReadOnly();
+    }
+
+    private static MemorySegment map(long bytes, int protection, int flags, int fd, Arena until)
+            throws NativeCallException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment capture = arena.allocate(CAPTURE);
+            long at = (long) MMAP.invokeExact(capture, MemorySegment.NULL, bytes, protection, flags, fd, 0L);
+            if (at == MAP_FAILED) {
+                check(-1, capture, "mmap");
+            }
+            return MemorySegment.ofAddress(at).reinterpret(bytes, until, PoolNative::unmap);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Memory with this code in it, that can be run and not be written. */
+    static MemorySegment executable(byte[] code, Arena until) throws NativeCallException {
+        MemorySegment memory = map(code.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, until);
+        memory.copyFrom(MemorySegment.ofArray(code));
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment capture = arena.allocate(CAPTURE);
+            int result = (int) MPROTECT.invokeExact(capture, memory, memory.byteSize(), PROT_READ | PROT_EXEC);
+            check(result, capture, "mprotect");
+            return memory;
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    private static void unmap(MemorySegment memory) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment capture = arena.allocate(CAPTURE);
+            check((int) MUNMAP.invokeExact(capture, memory, memory.byteSize()), capture, "munmap");
+        } catch (Throwable t) {
+            throw new UncheckedIOException(rethrow(t));
         }
     }
 

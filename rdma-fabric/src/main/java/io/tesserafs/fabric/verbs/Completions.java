@@ -6,19 +6,36 @@ import com.ibm.disni.verbs.IbvWC;
 import com.ibm.disni.verbs.SVCPollCq;
 import com.ibm.disni.verbs.SVCReqNotify;
 import java.io.IOException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Takes the completions of a queue and hands each to the slot whose number it carries. Whoever waits polls: first without a pause, as an
- * answer takes a few microseconds on hardware, then asleep until the device reports one. One thread polls at a time; the others wait for
- * it, and take over when it has what it waited for. Thread-safe; allocates nothing per operation.
+ * answer takes a few microseconds on hardware, then asleep until the device reports one. One thread polls at a time; the others sleep
+ * until it has what they wait for, or leaves and wakes one of them to take over. Thread-safe; allocates nothing per operation.
  */
 final class Completions {
-    /** Longer than most operations take; what takes longer is worth a system call. */
+    /** What usually takes longer is worth a system call; what takes longer this time is given that long before it. */
     private static final long SPIN_NS = 50_000;
+
+    /** Polls between two looks at the clock, which may cost more than they do. */
+    private static final int POLLS_PER_LOOK = 16;
+
+    /** Of so many operations one spins even if it seems useless, to find out whether it still is. */
+    private static final int TRIAL_PERIOD = 64;
+
+    /** Weight of what is known against what comes, in the average of how long operations take. */
+    private static final int AVERAGE_OF = 8;
 
     /** How often who sleeps looks whether there is still somebody to answer. */
     private static final int SLEEP_MS = 200;
+
+    /** Beyond what a peer that lives takes. A device's own retries end at about the same time, with the timeouts that librdmacm sets. */
+    private static final long OVERDUE_MS = 15_000;
+
+    /** Beyond that, for requests to be handed back when the queue pair has been ended. */
+    private static final long HAND_BACK_MS = 5_000;
 
     private static final int BATCH = 16;
 
@@ -32,10 +49,15 @@ final class Completions {
     private final SVCPollCq poll;
     private final SVCReqNotify notify;
     private final Slot[] slots;
+    /** Read and written by all who wait, without order, as is the next: an update that is lost does no harm. */
+    private long usualNs;
+
+    private int operations;
 
     /** What is done from time to time when no completion comes. */
     interface Look {
-        void run() throws IOException;
+        /** @param overdue whether the device must not be left to try any longer */
+        void run(boolean overdue) throws IOException;
     }
 
     Completions(IbvCQ queue, IbvCompChannel channel, Look look, Slot... slots) throws IOException {
@@ -50,11 +72,29 @@ final class Completions {
         this.notify = queue.reqNotification(false);
     }
 
-    /** Returns when the slot's operation has completed, in whichever way. */
+    /**
+     * Returns when the slot's operation has completed, in whichever way.
+     *
+     * @throws IOException if it never did; then the slot's memory is the device's until the queue pair is destroyed
+     */
     void await(Slot slot) throws IOException {
-        long spinUntil = System.nanoTime() + SPIN_NS;
-        while (slot.isPending()) {
-            if (System.nanoTime() < spinUntil) {
+        long beganNs = System.nanoTime();
+        if (isSpinningWorthwhile()) {
+            spin(slot, beganNs);
+        }
+        if (slot.isPending()) {
+            sleepUntilDone(slot, beganNs);
+        }
+        usualNs += (System.nanoTime() - beganNs - usualNs) / AVERAGE_OF;
+    }
+
+    private boolean isSpinningWorthwhile() {
+        return usualNs <= SPIN_NS || operations++ % TRIAL_PERIOD == 0;
+    }
+
+    private void spin(Slot slot, long beganNs) throws IOException {
+        do {
+            for (int i = 0; i < POLLS_PER_LOOK && slot.isPending(); i++) {
                 if (polling.tryLock()) {
                     try {
                         drain();
@@ -63,19 +103,38 @@ final class Completions {
                     }
                 }
                 Thread.onSpinWait();
-            } else {
-                polling.lock();
-                try {
-                    sleep(slot);
-                } finally {
-                    polling.unlock();
+            }
+        } while (slot.isPending() && System.nanoTime() - beganNs < SPIN_NS);
+    }
+
+    private void sleepUntilDone(Slot slot, long beganNs) throws IOException {
+        boolean interrupted = false;
+        slot.sleeper(Thread.currentThread());
+        try {
+            while (slot.isPending()) {
+                if (polling.tryLock()) {
+                    try {
+                        sleepForAll(slot);
+                    } finally {
+                        polling.unlock();
+                    }
+                } else {
+                    LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(SLEEP_MS));
+                    interrupted |= Thread.interrupted(); // every operation ends
                 }
+                endIfOverdue(slot, beganNs);
+            }
+        } finally {
+            slot.sleeper(null);
+            wakeAnother();
+            if (interrupted) {
+                Thread.currentThread().interrupt();
             }
         }
     }
 
     /** With the lock. Asks to be woken first and looks after that, so that nothing comes unseen in between. */
-    private void sleep(Slot slot) throws IOException {
+    private void sleepForAll(Slot slot) throws IOException {
         notify.execute();
         drain();
         if (!slot.isPending()) {
@@ -85,7 +144,27 @@ final class Completions {
             queue.ackEvents(1);
             drain();
         } else {
-            look.run();
+            look.run(false);
+        }
+    }
+
+    /** Somebody who waits must poll. Who cannot get the lock has said before that he sleeps, so he is found here. */
+    private void wakeAnother() {
+        for (Slot other : slots) {
+            if (other.isPending() && other.wake()) {
+                return;
+            }
+        }
+    }
+
+    private void endIfOverdue(Slot slot, long beganNs) throws IOException {
+        long waitedMs = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - beganNs);
+        if (waitedMs < OVERDUE_MS || !slot.isPending()) {
+            return;
+        }
+        look.run(true);
+        if (waitedMs > OVERDUE_MS + HAND_BACK_MS) {
+            throw new IOException("the device has not handed a request back for " + waitedMs + " ms");
         }
     }
 

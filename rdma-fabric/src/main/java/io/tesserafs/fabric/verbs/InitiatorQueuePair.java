@@ -67,7 +67,7 @@ final class InitiatorQueuePair {
                 all[i] = new Slot(i, qp, registered, buffers.asSlice((long) i * SLOT_BYTES, SLOT_BYTES));
             }
             slots.addAll(List.of(all));
-            completions = new Completions(completionQueue, events, this::endIfDisconnected, all);
+            completions = new Completions(completionQueue, events, this::look, all);
             connector.connect(offer);
         } catch (IOException | RuntimeException e) {
             try {
@@ -128,6 +128,9 @@ final class InitiatorQueuePair {
         try {
             Slot slot = takeSlot();
             try {
+                if (broken) {
+                    throw new QueuePairException(this + " failed"); // the slot's memory may still be the device's
+                }
                 for (long at = 0; at < bytes; at += SLOT_BYTES) {
                     piece.run(slot, at, (int) Math.min(SLOT_BYTES, bytes - at));
                 }
@@ -162,9 +165,9 @@ final class InitiatorQueuePair {
         }
     }
 
-    /** A peer that has gone answers nothing; the device would try for many seconds. */
-    private void endIfDisconnected() throws IOException {
-        if (connector.isDisconnected()) {
+    /** A peer that has gone answers nothing; the device would try for many seconds, or not notice at all. */
+    private void look(boolean overdue) throws IOException {
+        if (overdue || connector.isDisconnected()) {
             core.moveToError(qp);
         }
     }
@@ -180,9 +183,7 @@ final class InitiatorQueuePair {
     void close() throws IOException {
         broken = true;
         if (gate.kill()) {
-            core.moveToError(qp);
-            gate.awaitIdle();
-            release();
+            QueuePairs.all(() -> core.moveToError(qp), gate::awaitIdle, this::release);
         }
     }
 
@@ -197,6 +198,8 @@ final class InitiatorQueuePair {
                     if (registered != null) {
                         core.deregister(registered);
                     }
+                    arena.close(); // not if the device still has it: lost memory is better than memory that changes
+                    // by itself
                 },
                 () -> {
                     if (completionQueue != null) {
@@ -213,8 +216,7 @@ final class InitiatorQueuePair {
                         domain.deallocPd();
                     }
                 },
-                connector::close,
-                arena::close);
+                connector::close);
     }
 
     @Override

@@ -8,6 +8,8 @@ import com.ibm.disni.verbs.SVCPostSend;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Room for one operation under way: a piece of registered memory, and the requests that use it, laid out once. Used by one thread at a
@@ -21,6 +23,7 @@ final class Slot {
     private final SVCPostSend write;
     private final SVCPostSend read;
     private volatile int status;
+    private volatile @Nullable Thread sleeper;
 
     Slot(int number, IbvQP qp, IbvMr memory, MemorySegment buffer) throws IOException {
         this.buffer = buffer;
@@ -78,6 +81,22 @@ final class Slot {
 
     void complete(int outcome) {
         status = outcome;
+        wake();
+    }
+
+    /** Who is to be woken when the operation completes; null if nobody sleeps. */
+    void sleeper(@Nullable Thread thread) {
+        sleeper = thread;
+    }
+
+    /** Returns false if nobody sleeps. */
+    boolean wake() {
+        Thread thread = sleeper;
+        if (thread == null) {
+            return false;
+        }
+        LockSupport.unpark(thread);
+        return true;
     }
 
     /** Of enum ibv_wc_status; 0 is success. */

@@ -106,14 +106,22 @@ final class TargetQueuePair {
         return new Prepared(region.getAddr(), region.getRkey());
     }
 
-    /** Once it returns, no byte travels by the handle; the peer's attempts end its queue pair. Returns false if it was not prepared. */
-    synchronized boolean invalidate(HandleKey key) throws IOException {
+    /** Once it returns, no byte travels by the handle; the peer's attempts end its queue pair. */
+    synchronized void invalidate(HandleKey key) throws IOException {
         IbvMr region = regions.remove(key);
-        if (region == null) {
-            return false;
+        if (region != null) {
+            core.deregister(region);
         }
-        core.deregister(region);
-        return true;
+    }
+
+    /**
+     * Ends the queue pair if the handle was prepared on it. The queue pair goes first: a device may hold a region for as long as a request
+     * that has begun to arrive is not complete, and the peer may never complete it.
+     */
+    synchronized void closeIfReaching(HandleKey key) throws IOException {
+        if (regions.containsKey(key)) {
+            close();
+        }
     }
 
     /** Ends the queue pair and all it reached. Idempotent. */

@@ -57,7 +57,6 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     private final RdmaCore core;
     private final TcpBricks tcp;
     private final InetAddress address;
-    private final boolean persistentOnArrival;
     private final Door door;
     private final Traffic traffic = new Traffic();
     private final SecureRandom random = new SecureRandom();
@@ -66,18 +65,11 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     private final ConcurrentMap<BrickId, LocalBrick> bricks = new ConcurrentHashMap<>();
     private final ConcurrentMap<Connection, ConcurrentMap<Integer, TargetQueuePair>> peers = new ConcurrentHashMap<>();
 
-    /**
-     * @param address of the RDMA device to be used
-     * @param persistentOnArrival whether bytes that reached this host's memory or caches survive a loss of power (eADR); if not, a flush takes
-     *     a call to this host
-     */
-    public VerbsBricks(
-            RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address, boolean persistentOnArrival)
-            throws IOException {
+    /** @param address of the RDMA device to be used */
+    public VerbsBricks(RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address) throws IOException {
         this.core = core;
         this.tcp = tcp;
         this.address = address;
-        this.persistentOnArrival = persistentOnArrival;
         this.door = new Door(core, address);
         transport.serve(SERVICE, new Control());
     }
@@ -101,7 +93,18 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         }
         brick.addKillListener(this::killed);
         bricks.put(brick.id(), brick);
+        LOG.info(
+                "brick {}: peers may reach it by RDMA; {}",
+                brick.id(),
+                brick.pool().isSafeOnceVisible()
+                        ? "what has arrived needs no flush by this host"
+                        : "what arrives may be in this host's caches, so a flush of theirs takes a call to it");
         return true;
+    }
+
+    /** Whether bytes that reached this host's memory or caches need nothing more of it. */
+    private boolean isPersistentOnArrival() {
+        return bricks.values().stream().allMatch(brick -> brick.pool().isSafeOnceVisible());
     }
 
     /** Registers one block and lets go of it again. */
@@ -133,8 +136,10 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
             peers.values()
                     .forEach(all -> all.values().forEach(one -> {
                         try {
-                            if (one.invalidate(key) && isFenced(handle.brick(), one.session())) {
-                                one.close();
+                            if (isFenced(handle.brick(), one.session())) {
+                                one.closeIfReaching(key);
+                            } else {
+                                one.invalidate(key);
                             }
                         } catch (IOException e) {
                             LOG.error("{} of {} cannot be taken back", handle, one, e);
@@ -192,7 +197,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
             end(from, one.number()); // whoever ended all may have looked before it was entered
             peers.remove(from);
         }
-        return ControlCodec.offered(new Offer(one.number(), one.ticket(), door.address(), !persistentOnArrival));
+        return ControlCodec.offered(new Offer(one.number(), one.ticket(), door.address(), !isPersistentOnArrival()));
     }
 
     private ByteBuffer prepare(Connection from, Request asked) {

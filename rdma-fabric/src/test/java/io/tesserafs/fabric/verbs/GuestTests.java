@@ -24,8 +24,8 @@ import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 final class GuestTests {
     private static final int MAX_STACK_LINES = 15;
 
-    /** The slowest takes ten. */
-    private static final int MAX_TEST_SECONDS = 90;
+    /** The slowest takes twenty, and the first all that a JVM does at its start, on a machine that may have much else to do. */
+    private static final int MAX_TEST_SECONDS = 240;
 
     private GuestTests() {}
 

@@ -19,14 +19,18 @@ import java.util.UUID;
 public record VerbsNode(TcpTransport transport, TcpBricks tcp, VerbsBricks verbs, ConnectionPool connections)
         implements AutoCloseable {
     private static final UUID CLUSTER = new UUID(1, 2);
+    /** On an emulated machine, in a JVM that has just begun. */
+    private static final int CONNECT_TIMEOUT_MS = 60_000;
+
     private static final byte[] SECRET = "a secret for tests only".getBytes(StandardCharsets.UTF_8);
 
     /** @param address of the device */
     public static VerbsNode at(String address, PeerId self) throws IOException {
         InetSocketAddress loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        TcpTransport transport = new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET));
+        TcpTransport transport =
+                new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET).withConnectTimeout(CONNECT_TIMEOUT_MS));
         TcpBricks tcp = TcpBricks.withoutSharedMemory(transport);
-        VerbsBricks verbs = new VerbsBricks(RdmaCore.open(), transport, tcp, InetAddress.getByName(address), false);
+        VerbsBricks verbs = new VerbsBricks(RdmaCore.open(), transport, tcp, InetAddress.getByName(address));
         return new VerbsNode(transport, tcp, verbs, new ConnectionPool(transport));
     }
 

@@ -4,13 +4,16 @@ import com.ibm.disni.verbs.RdmaConnParam;
 
 /** The parameters of a connection, all of which can be set: DiSNI's own class refuses some. */
 public final class ConnectionParameters extends RdmaConnParam {
-    /** Without end, where a peer has not posted a receive yet; else as often as the field can say. */
-    private static final byte MAX_RETRIES = 7;
+    /** Of three bits. Seven is one more on hardware, but no end on soft-RoCE: who writes to a peer that is gone would wait for ever. */
+    private static final byte RETRIES = 6;
 
-    /** Tries again as often as possible. */
+    /** Without end, where a peer that lives has not posted a receive yet. */
+    private static final byte RETRIES_UNTIL_READY = 7;
+
+    /** Tries again as often as makes sense. */
     public ConnectionParameters() {
-        retry_count = MAX_RETRIES;
-        rnr_retry_count = MAX_RETRIES;
+        retry_count = RETRIES;
+        rnr_retry_count = RETRIES_UNTIL_READY;
     }
 
     /** READs of the peer that are answered at a time. */

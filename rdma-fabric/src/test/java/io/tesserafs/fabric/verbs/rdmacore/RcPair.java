@@ -31,7 +31,8 @@ import java.util.List;
 /** Two queue pairs connected through the two devices of this host, by DiSNI's interface alone. */
 final class RcPair implements AutoCloseable {
     static final byte[] REQUEST_DATA = {1, 2, 3};
-    private static final int WAIT_MS = 10_000;
+    /** Far longer than a device tries to reach a peer that is gone. */
+    private static final int WAIT_MS = 30_000;
 
     /** The kernel may see an answer to its question for a neighbour only when this has passed. */
     private static final int RESOLVE_MS = 1000;

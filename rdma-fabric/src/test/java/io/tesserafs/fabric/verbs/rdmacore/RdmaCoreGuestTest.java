@@ -114,6 +114,20 @@ class RdmaCoreGuestTest {
     }
 
     @Test
+    void shouldGiveUpOnAPeerThatWentWithoutAWord() throws Exception {
+        MemorySegment from = pair.client.memory(64);
+        MemorySegment target = pair.server.memory(64);
+        IbvMr fromMr = pair.client.register(from, 0);
+        IbvMr targetMr = pair.server.register(target, REMOTE);
+        IbvSendWR write = pair.client.rdma(IbvSendWR.IBV_WR_RDMA_WRITE, fromMr, targetMr.getAddr(), targetMr.getRkey());
+        assertThat(pair.client.run(write)).isEqualTo(status(IbvWcStatus.IBV_WC_SUCCESS));
+        pair.server.id.destroyQP();
+        assertThat(pair.client.run(write)).isEqualTo(status(IbvWcStatus.IBV_WC_RETRY_EXC_ERR));
+        fromMr.deregMr().execute();
+        targetMr.deregMr().execute();
+    }
+
+    @Test
     void shouldBeRefusedWithAWrongKey() throws Exception {
         MemorySegment from = pair.client.memory(64);
         MemorySegment target = pair.server.memory(64);

@@ -1,0 +1,80 @@
+package io.tesserafs.fabric;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.BrickInfo.Persistence;
+import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.Provider;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.peer.PeerId;
+import io.tesserafs.fabric.pmem.DaxDevices;
+import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.verbs.VerbsNode;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Bricks on persistent memory, by RDMA where the kernel lets devices reach it. */
+@Tag("rdma")
+@Timeout(180)
+class VerbsDaxTest {
+    private static final BrickId ID = new BrickId(7);
+    private static final int BYTES = 300_000;
+
+    private static LocalBrick brick(Path path) throws Exception {
+        Pool.create(path, 2 * Pool.MIN_BYTES, "test", ID.value());
+        return LocalBrick.open(Pool.open(path));
+    }
+
+    /** Returns who has written and flushed through a client what it reads again. */
+    private static Provider writeAndRead(LocalBrick brick, boolean exported) throws Exception {
+        try (VerbsNode target = VerbsNode.at("10.77.0.1", new PeerId(1, 1));
+                VerbsNode initiator = VerbsNode.at("10.77.0.2", new PeerId(2, 2))) {
+            target.tcp().export(brick);
+            assertThat(target.verbs().export(brick)).isEqualTo(exported);
+            var connection = initiator.connections().get(target.transport().start());
+            try (BrickClient client = initiator.verbs().connect(connection, ID, new SessionId(1))) {
+                BlockId block = BlockId.of(1, 1);
+                client.alloc(block);
+                assertThat(client.info().persistence()).isEqualTo(Persistence.CACHE_LINE_WRITE_BACK);
+                BlockHandle handle = client.map(block, Access.READ_WRITE);
+                byte[] bytes = new byte[BYTES];
+                new Random(5).nextBytes(bytes);
+                MemorySegment written = MemorySegment.ofArray(bytes);
+                handle.write(1000, written, 0, BYTES);
+                handle.flush(1000, BYTES);
+                MemorySegment seen = MemorySegment.ofArray(new byte[BYTES]);
+                handle.read(1000, seen, 0, BYTES);
+                assertThat(seen.mismatch(written)).isEqualTo(-1);
+                return client.provider();
+            }
+        }
+    }
+
+    @Test
+    void shouldReachADeviceByRdma() throws Exception {
+        try (LocalBrick brick = brick(DaxDevices.wiped(DaxDevices.FIRST))) {
+            assertThat(writeAndRead(brick, true)).isEqualTo(Provider.VERBS);
+        }
+    }
+
+    /** As long as devices without on-demand paging may not pin pages of a filesystem with DAX. */
+    @Test
+    void shouldReachAFileWithDaxByTcp() throws Exception {
+        Path path = DaxDevices.FILE_SYSTEM.resolve("pool");
+        Files.deleteIfExists(path);
+        try (LocalBrick brick = brick(path)) {
+            assertThat(writeAndRead(brick, false)).isEqualTo(Provider.TCP);
+        }
+        Files.delete(path);
+    }
+}

@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -245,6 +246,28 @@ class AdminCommandsTest {
                             .expectFailure()
                             .output())
                     .isEqualTo("tessera: /etc/passwd is not in a TesseraFS mount\n");
+        }
+    }
+
+    @Test
+    void shouldExamineTheHostAndEachNode() throws Exception {
+        JsonNode healthy = MAPPER.readTree(
+                CLUSTER.node().cli("doctor", "--json").expectSuccess().output());
+        assertThat(healthy.path("healthy").asBoolean()).isTrue();
+        assertThat(values(healthy.path("findings"), "verdict")).doesNotContain("FAIL");
+        assertThat(values(healthy.path("findings"), "check"))
+                .contains("fuse.device", "rdma.libraries", "pool.file", "cluster.zookeeper");
+        assertThat(values(healthy.path("findings"), "fact"))
+                .anyMatch(fact -> fact.startsWith("node 2 at tcp://"))
+                .anyMatch(fact -> fact.startsWith("node 1 at tcp://"));
+
+        Path secret = CLUSTER.directory().resolve("node1/cluster.secret");
+        Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rw-r--r--"));
+        try {
+            assertThat(CLUSTER.node().cli("doctor").expectFailure().output())
+                    .contains("FAIL  secret.file", "-> chmod 600");
+        } finally {
+            Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rw-------"));
         }
     }
 

@@ -39,6 +39,7 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     private final Map<Resource, CachedTokens> resources = new ConcurrentHashMap<>();
     private final Queue<Outgoing> outbox = new ConcurrentLinkedQueue<>();
     private final AtomicInteger unsent = new AtomicInteger();
+    private final TokenCounters counters = new TokenCounters();
 
     /** Resources that nobody has open, unused longest first. Guarded by itself. */
     private final Set<CachedTokens> unused = new LinkedHashSet<>();
@@ -146,6 +147,10 @@ public final class TokenCache implements TokenClient, AutoCloseable {
         return seenAtLeast;
     }
 
+    public TokenCounters counters() {
+        return counters;
+    }
+
     @Override
     public void onRecall(RecallHandler recallHandler) {
         if (handler != null) {
@@ -247,6 +252,7 @@ public final class TokenCache implements TokenClient, AutoCloseable {
             Outgoing next;
             while (way != null && (next = outbox.poll()) != null) {
                 if (next.generation == generation) {
+                    counters.count(next.message);
                     way.send(asOf(next.message, seenAtLeast));
                 } else if (next.generation > generation) {
                     throw new IllegalStateException("a message from the future");
@@ -262,6 +268,7 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     }
 
     private void receive(TokenMessage.ToNode message, long from) {
+        counters.count(message);
         CachedTokens tokens = resources.get(message.resource());
         if (tokens == null) {
             return; // a recall of what was given back meanwhile

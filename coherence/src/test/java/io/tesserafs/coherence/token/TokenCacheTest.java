@@ -8,9 +8,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A token cache against the owner of its own host. What several nodes do to each other is in {@link TokenModelTest}. */
 class TokenCacheTest {
+    /** Of a file's data. */
+    private static final int TILE_SHIFT = 21;
+
     private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
         @Override
         public void invalidate(Resource inode, long fromByte, long toByte) {}
@@ -35,6 +40,30 @@ class TokenCacheTest {
             }
             tokens.close();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {10, 100_000})
+    void shouldCostALoneWriterTheSameMessagesHoweverMuchItWrites(long tiles) throws Exception {
+        LocalOwner owner = new LocalOwner();
+        try (TokenCache other = new TokenCache(owner.link(new SessionId(1)));
+                TokenCache writer = new TokenCache(owner.link(new SessionId(2)))) {
+            other.onRecall(NOTHING_CACHED);
+            writer.onRecall(NOTHING_CACHED);
+            writeTiles(writer, tiles);
+            assertThat(writer.counters().requests.sum()).isEqualTo(1);
+            assertThat(writer.counters().grants.sum()).isEqualTo(1);
+            assertThat(writer.counters().messages()).isEqualTo(2);
+            assertThat(other.counters().messages()).isZero();
+        }
+    }
+
+    private static void writeTiles(TokenCache writer, long tiles) throws TokenException {
+        FileTokens tokens = writer.open(Resource.data(7));
+        for (long tile = 0; tile < tiles; tile++) {
+            tokens.exit(tokens.enter(tile << TILE_SHIFT, (tile + 1) << TILE_SHIFT, Mode.EXCLUSIVE));
+        }
+        tokens.close();
     }
 
     @Test

@@ -3,6 +3,7 @@ package io.tesserafs.node.cli;
 import io.tesserafs.node.config.ConfigException;
 import io.tesserafs.node.config.NodeConfigReader;
 import io.tesserafs.node.daemon.NodeLayout;
+import io.tesserafs.node.host.MountTable;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileVisitResult;

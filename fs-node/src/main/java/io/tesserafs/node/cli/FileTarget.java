@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tesserafs.node.admin.AdminClient;
 import io.tesserafs.node.daemon.MountSource;
 import io.tesserafs.node.daemon.NodeLayout;
+import io.tesserafs.node.host.MountTable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;

@@ -86,7 +86,7 @@ final class NodeStarter {
             }
         }
         NodeConfig config = prepareConfig();
-        Doctor.healMount(layout.mount(), err);
+        DeadMount.heal(layout.mount(), err);
         Files.createDirectories(layout.mount());
         checkMountPointEmpty();
         checkRoom(config);

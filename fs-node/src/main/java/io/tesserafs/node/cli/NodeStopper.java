@@ -9,6 +9,7 @@ import io.tesserafs.node.config.NodeConfig.MountConfig;
 import io.tesserafs.node.config.NodeConfigReader;
 import io.tesserafs.node.daemon.DaemonProcess;
 import io.tesserafs.node.daemon.NodeLayout;
+import io.tesserafs.node.host.MountTable;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;

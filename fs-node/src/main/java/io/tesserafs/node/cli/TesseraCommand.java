@@ -42,6 +42,7 @@ import picocli.CommandLine.Spec;
             FsckCommand.class,
             LogCommand.class,
             NodeCommand.class,
+            DoctorCommand.class,
             TesseraCommand.Completion.class
         })
 final class TesseraCommand implements Runnable {

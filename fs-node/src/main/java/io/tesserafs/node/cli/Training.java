@@ -1,10 +1,12 @@
 package io.tesserafs.node.cli;
 
+import io.tesserafs.coherence.membership.EmbeddedZooKeeper;
 import io.tesserafs.node.config.ConfigException;
 import io.tesserafs.node.config.NodeConfig.PoolConfig;
 import io.tesserafs.node.config.NodeConfigReader;
 import io.tesserafs.node.config.NodeConfigWriter;
 import io.tesserafs.node.config.Size;
+import io.tesserafs.node.daemon.ClusterSecret;
 import io.tesserafs.node.daemon.DaemonLogging;
 import io.tesserafs.node.daemon.NodeDaemon;
 import io.tesserafs.node.daemon.NodeLayout;
@@ -28,6 +30,7 @@ final class Training {
         {"status", "--json"},
         {"volume", "list"},
         {"stat", "/"},
+        {"doctor"},
         {"down"},
         {"completion"}
     };
@@ -39,18 +42,11 @@ final class Training {
         NodeLayout layout = NodeLayout.of(state, 1);
         try {
             Files.createDirectories(layout.mount());
-            PoolConfig pool = new PoolConfig(layout.pool(), new Size(PoolConfig.MIN_BYTES));
-            NodeConfigWriter.write(
-                    layout.config(),
-                    1,
-                    layout.dir(),
-                    pool,
-                    layout.mount(),
-                    new NodeConfigWriter.Local(0, true, layout.secret()));
             if (args.length == 1 && args[0].equals("daemon")) {
+                configure(layout, 0, true);
                 live(layout);
             } else {
-                commands(state);
+                commands(layout, state);
             }
         } finally {
             destroy(layout);
@@ -66,15 +62,36 @@ final class Training {
         }
     }
 
-    private static void commands(Path state) {
-        for (String[] command : COMMANDS) {
-            PrintWriter ignored = new PrintWriter(new StringWriter());
-            String[] words = new String[command.length + 2];
-            System.arraycopy(command, 0, words, 0, command.length);
-            words[command.length] = "--state";
-            words[command.length + 1] = state.toString();
-            Main.run(ignored, ignored, words);
+    private static void configure(NodeLayout layout, int zooKeeperPort, boolean runsZooKeeper) throws IOException {
+        PoolConfig pool = new PoolConfig(layout.pool(), new Size(PoolConfig.MIN_BYTES));
+        NodeConfigWriter.write(
+                layout.config(),
+                1,
+                layout.dir(),
+                pool,
+                layout.mount(),
+                new NodeConfigWriter.Local(zooKeeperPort, runsZooKeeper, layout.secret()));
+    }
+
+    /** Beside a ZooKeeper, which 'doctor' asks. */
+    private static void commands(NodeLayout layout, Path state) throws IOException {
+        Files.write(layout.secret(), new byte[ClusterSecret.BYTES]);
+        try (EmbeddedZooKeeper server =
+                EmbeddedZooKeeper.start(layout.dir().resolve("zookeeper"), 0, Training::stopped)) {
+            configure(layout, server.port(), false);
+            for (String[] command : COMMANDS) {
+                PrintWriter ignored = new PrintWriter(new StringWriter());
+                String[] words = new String[command.length + 2];
+                System.arraycopy(command, 0, words, 0, command.length);
+                words[command.length] = "--state";
+                words[command.length + 1] = state.toString();
+                Main.run(ignored, ignored, words);
+            }
         }
+    }
+
+    private static void stopped() {
+        throw new IllegalStateException("the ZooKeeper of the training stopped");
     }
 
     /** Each of the usual operations once, through the kernel. */

@@ -1,5 +1,6 @@
 package io.tesserafs.node.cli;
 
+import io.tesserafs.node.host.MountTable;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -16,8 +16,10 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /** What proves that a peer is of this cluster: random bytes in a file that only the daemons' user can read, the same on all nodes. */
-final class ClusterSecret {
-    private static final int BYTES = 32;
+public final class ClusterSecret {
+    /** At least. */
+    public static final int BYTES = 32;
+
     private static final int MAX_BYTES = 4096;
 
     private ClusterSecret() {}
@@ -29,6 +31,11 @@ final class ClusterSecret {
         } catch (FileAlreadyExistsException present) {
             // The usual case.
         }
+        return load(file);
+    }
+
+    /** Of a file that is there. */
+    public static byte[] load(Path file) throws IOException, StartException {
         if (Files.size(file) > MAX_BYTES) {
             throw new StartException(file + " is no cluster secret: it has " + Files.size(file) + " bytes");
         }
@@ -41,7 +48,7 @@ final class ClusterSecret {
     }
 
     /** A password of its own for another use, from which the secret cannot be had. */
-    static String derive(byte[] secret, String use) {
+    public static String derive(byte[] secret, String use) {
         try {
             Mac mac = Mac.getInstance("HmacSHA256");
             mac.init(new SecretKeySpec(secret, "HmacSHA256"));

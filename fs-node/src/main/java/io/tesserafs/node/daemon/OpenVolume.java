@@ -2,6 +2,7 @@ package io.tesserafs.node.daemon;
 
 import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.token.TokenCache;
+import io.tesserafs.coherence.token.TokenCounters;
 import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.SessionId;
@@ -211,6 +212,7 @@ final class OpenVolume implements AutoCloseable {
             FuseMount fuse = FuseMount.mount(mount.path(), files, options);
             mounted = new Mounted(mount.path(), fuse, attachment);
             meters(fuse, files);
+            meters(attachment.tokens.counters());
             done = true;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -251,6 +253,13 @@ final class OpenVolume implements AutoCloseable {
         metrics.counter("fuse.interrupts", f::interrupts, "volume", volume);
         metrics.counter("fuse.notifications", f::notifications, "volume", volume);
         metrics.gauge("fuse.requests.detached", fuse::detachedNow, "volume", volume);
+    }
+
+    private void meters(TokenCounters tokens) {
+        metrics.counter("token.requests", tokens.requests, "volume", info.name());
+        metrics.counter("token.releases", tokens.releases, "volume", info.name());
+        metrics.counter("token.grants", tokens.grants, "volume", info.name());
+        metrics.counter("token.recalls", tokens.recalls, "volume", info.name());
     }
 
     /** Fails with {@link io.tesserafs.fuse.mount.MountException} BUSY if in use and not {@code force}. */

@@ -34,7 +34,8 @@ public final class NodeMetrics implements AutoCloseable {
 
     /** A total that only grows. */
     public void counter(String name, LongSupplier total, String... tags) {
-        FunctionCounter.builder(name, total, LongSupplier::getAsLong).tags(tags).register(registry);
+        // Only a weak reference to the second argument is kept, a strong one to the third.
+        FunctionCounter.builder(name, this, _ -> total.getAsLong()).tags(tags).register(registry);
     }
 
     /** A value of now. */

@@ -56,6 +56,7 @@ class MainTest {
                 "session",
                 "session list",
                 "session evict",
+                "doctor",
                 "completion"
             })
     void shouldExplainEveryCommand(String command) {

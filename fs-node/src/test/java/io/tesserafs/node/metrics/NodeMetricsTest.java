@@ -2,6 +2,7 @@ package io.tesserafs.node.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.lang.ref.WeakReference;
 import java.util.concurrent.atomic.LongAdder;
 import org.junit.jupiter.api.Test;
 
@@ -23,6 +24,20 @@ class NodeMetricsTest {
                             tessera_fuse_requests_total{op="read",volume="main"} 42
                             """)
                     .contains("# TYPE tessera_open_files gauge\ntessera_open_files 7\n");
+        }
+    }
+
+    @Test
+    void shouldGoOnCountingAfterAGarbageCollection() {
+        try (NodeMetrics metrics = new NodeMetrics()) {
+            LongAdder reads = new LongAdder();
+            metrics.counter("reads", reads);
+            WeakReference<Object> garbage = new WeakReference<>(new Object());
+            while (garbage.get() != null) {
+                System.gc();
+            }
+            reads.increment();
+            assertThat(metrics.snapshot()).containsEntry("reads", 1.0);
         }
     }
 

@@ -97,7 +97,7 @@ final class CoreVerbs extends RdmaVerbs {
 
     @Override
     public int queryOdpSupport(IbvContext context) throws IOException {
-        return DeviceQueries.odpSupport(CoreContext.of(context));
+        return DeviceQueries.odpSupport(CoreContext.of(context).address);
     }
 
     /** Not offered: libibverbs has another call for it, ibv_advise_mr, whose need has not been shown. */

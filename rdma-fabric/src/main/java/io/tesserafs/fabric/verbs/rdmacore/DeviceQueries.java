@@ -58,10 +58,11 @@ final class DeviceQueries {
         }
     }
 
-    static DeviceAttributes attributes(CoreContext device) throws IOException {
+    /** @param context address of an open device */
+    static DeviceAttributes attributes(long context) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment in = arena.allocate(VerbsLayout.DEVICE_ATTR_BYTES, Long.BYTES);
-            Libraries.get().queryDevice.check(device.address, in.address());
+            Libraries.get().queryDevice.check(context, in.address());
             int flags = in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_CAPABILITIES);
             Set<DeviceAttributes.Capability> capabilities = EnumSet.noneOf(DeviceAttributes.Capability.class);
             for (DeviceAttributes.Capability one : DeviceAttributes.Capability.values()) {
@@ -83,14 +84,14 @@ final class DeviceQueries {
                     in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_MW),
                     in.get(JAVA_BYTE, VerbsLayout.DEVICE_ATTR_PORTS) & 0xFF,
                     capabilities,
-                    odpSupport(device));
+                    odpSupport(context));
         }
     }
 
     /** For RC; 0 if there is none, or if the device's driver cannot be asked. */
-    static int odpSupport(CoreContext device) throws VerbsException {
-        long extended = device.address - VerbsLayout.EXTENDED_CONTEXT;
-        if (NativeMemory.getLong(device.address + VerbsLayout.CONTEXT_ABI_COMPAT) != EXTENDED_MARK
+    static int odpSupport(long context) throws VerbsException {
+        long extended = context - VerbsLayout.EXTENDED_CONTEXT;
+        if (NativeMemory.getLong(context + VerbsLayout.CONTEXT_ABI_COMPAT) != EXTENDED_MARK
                 || NativeMemory.getLong(extended + VerbsLayout.EXTENDED_SIZE)
                         < VerbsLayout.EXTENDED_BYTES - VerbsLayout.EXTENDED_QUERY_DEVICE_EX) {
             return 0;
@@ -103,7 +104,7 @@ final class DeviceQueries {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(VerbsLayout.DEVICE_ATTR_EX_BYTES, Long.BYTES);
             int error = (int) QUERY_DEVICE_EX.invokeExact(
-                    query, device.address, 0L, out.address(), (long) VerbsLayout.DEVICE_ATTR_EX_BYTES);
+                    query, context, 0L, out.address(), (long) VerbsLayout.DEVICE_ATTR_EX_BYTES);
             if (error != 0) {
                 throw new VerbsException("ibv_query_device_ex", error);
             }

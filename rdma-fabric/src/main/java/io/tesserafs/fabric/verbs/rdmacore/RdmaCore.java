@@ -111,7 +111,7 @@ public final class RdmaCore {
     }
 
     public DeviceAttributes attributes(IbvContext device) throws IOException {
-        return DeviceQueries.attributes(CoreContext.of(device));
+        return DeviceQueries.attributes(CoreContext.of(device).address);
     }
 
     /** The 16 bytes of an address of a port. */

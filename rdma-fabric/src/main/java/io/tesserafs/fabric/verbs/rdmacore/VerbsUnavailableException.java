@@ -6,7 +6,7 @@ import java.io.IOException;
 public final class VerbsUnavailableException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    VerbsUnavailableException(String message) {
+    public VerbsUnavailableException(String message) {
         super(message);
     }
 }

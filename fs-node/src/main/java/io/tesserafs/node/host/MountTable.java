@@ -1,4 +1,4 @@
-package io.tesserafs.node.cli;
+package io.tesserafs.node.host;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -10,31 +10,32 @@ import java.util.List;
 import java.util.Optional;
 
 /** The mounts of this process's namespace, from /proc/self/mountinfo (proc(5)). Reading it touches no mount. */
-record MountTable(List<Mount> mounts) {
+public record MountTable(List<Mount> mounts) {
     /** File system type of ours, as the kernel shows it: fuse with a subtype. */
-    static final String TYPE = "fuse.tesserafs";
+    public static final String TYPE = "fuse.tesserafs";
 
     /**
      * One mount, later ones on the same point hide earlier ones.
      *
      * @param device major:minor, the minor being the number of the FUSE connection
+     * @param options of the mount point, then those of the file system
      */
-    record Mount(String device, Path point, String type, String source) {
-        boolean isTessera() {
+    public record Mount(String device, Path point, String type, String source, List<String> options) {
+        public boolean isTessera() {
             return type.equals(TYPE);
         }
 
         /** N of /sys/fs/fuse/connections/N. */
-        String connection() {
+        public String connection() {
             return device.substring(device.indexOf(':') + 1);
         }
     }
 
-    static MountTable read() throws IOException {
+    public static MountTable read() throws IOException {
         return parse(Files.readString(Path.of("/proc/self/mountinfo"), StandardCharsets.UTF_8));
     }
 
-    static MountTable parse(String mountinfo) {
+    public static MountTable parse(String mountinfo) {
         List<Mount> mounts = new ArrayList<>();
         for (String line : mountinfo.lines().toList()) {
             String[] fields = line.split(" ", -1);
@@ -47,21 +48,22 @@ record MountTable(List<Mount> mounts) {
                         fields[2],
                         Path.of(unescape(fields[4])),
                         fields[separator + 1],
-                        unescape(fields[separator + 2])));
+                        unescape(fields[separator + 2]),
+                        options(fields[5], separator + 3 < fields.length ? fields[separator + 3] : "")));
             }
         }
         return new MountTable(List.copyOf(mounts));
     }
 
     /** The topmost mount exactly at {@code point}. */
-    Optional<Mount> at(Path point) {
+    public Optional<Mount> at(Path point) {
         return mounts.reversed().stream()
                 .filter(mount -> mount.point().equals(point))
                 .findFirst();
     }
 
     /** The mount that {@code path} (absolute, normalized, links resolved) is on. */
-    Optional<Mount> containing(Path path) {
+    public Optional<Mount> containing(Path path) {
         Optional<Mount> best = Optional.empty();
         for (Mount mount : mounts) {
             if (path.startsWith(mount.point())
@@ -75,11 +77,17 @@ record MountTable(List<Mount> mounts) {
     }
 
     /** Other mounts inside {@code point}; each of them keeps it busy. */
-    List<Mount> below(Path point) {
+    public List<Mount> below(Path point) {
         return mounts.stream()
                 .filter(mount ->
                         mount.point().startsWith(point) && !mount.point().equals(point))
                 .toList();
+    }
+
+    private static List<String> options(String ofMount, String ofFileSystem) {
+        List<String> all = new ArrayList<>(List.of(ofMount.split(",", -1)));
+        all.addAll(List.of(ofFileSystem.split(",", -1)));
+        return List.copyOf(all);
     }
 
     /** The kernel writes space, tab, newline and backslash as three octal digits. */

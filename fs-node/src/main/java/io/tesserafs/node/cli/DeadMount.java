@@ -1,16 +1,17 @@
 package io.tesserafs.node.cli;
 
+import io.tesserafs.node.host.MountTable;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** Repairs what a daemon that died leaves behind. */
-final class Doctor {
-    private Doctor() {}
+/** The mount that a daemon which died leaves behind. */
+final class DeadMount {
+    private DeadMount() {}
 
     /** Call only when no daemon serves {@code point}. A dead mount of ours (accesses say ENOTCONN) is detached; anything else is refused. */
-    static void healMount(Path point, PrintWriter err) throws IOException, InterruptedException, CliException {
+    static void heal(Path point, PrintWriter err) throws IOException, InterruptedException, CliException {
         Optional<MountTable.Mount> mount = MountTable.read().at(point);
         if (mount.isEmpty()) {
             return;

@@ -1,15 +1,19 @@
 package io.tesserafs.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -222,6 +226,37 @@ class AdminCommandsTest {
                 "until echo again >" + file(victim, "evicted-" + asked) + "; do sleep 0.1; done 2>/dev/null");
         assertThat(Files.readString(file(owner(), "evicted-" + asked))).isEqualTo("again\n");
         assertThat(sessionOf(asked, victim)).isNotEmpty().isNotEqualTo(before);
+    }
+
+    @Test
+    void shouldLetWhoLostItsLockByAnEvictionGoOnOnlyWhenItHasLetGo() throws Exception {
+        int owner = owner();
+        int victim = NODES + 1 - owner;
+        Files.write(file(victim, "locked"), new byte[4096]);
+        try (FileChannel holder = open(victim, "locked");
+                FileChannel beside = open(victim, "locked");
+                FileChannel other = open(owner, "locked")) {
+            FileLock lock = holder.lock();
+            assertThat(other.tryLock()).isNull();
+            text(owner, "session", "evict", Integer.toString(victim), "--yes");
+            assertThat(other.tryLock()).isNotNull();
+            CLUSTER.shell(
+                    LIMIT,
+                    CLUSTER.scratch(),
+                    "until echo >" + file(victim, "locked-again") + "; do sleep 0.1; done 2>/dev/null");
+            ByteBuffer bytes = ByteBuffer.allocate(4096);
+            assertThatThrownBy(() -> holder.read(bytes, 0)).hasMessageContaining("Input/output error");
+            assertThatThrownBy(() -> holder.write(ByteBuffer.allocate(10), 0))
+                    .hasMessageContaining("Input/output error");
+            assertThat(beside.read(bytes.clear(), 0)).isEqualTo(4096);
+            lock.release();
+            assertThat(holder.read(bytes.clear(), 0)).isEqualTo(4096);
+            assertThat(holder.write(ByteBuffer.allocate(10), 0)).isEqualTo(10);
+        }
+    }
+
+    private static FileChannel open(int node, String name) throws IOException {
+        return FileChannel.open(file(node, name), StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
 
     private static String sessionOf(int asked, int node) throws IOException {

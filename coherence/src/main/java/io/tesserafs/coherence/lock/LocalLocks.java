@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -60,6 +61,7 @@ public final class LocalLocks {
     private final LockTable table;
     private final Map<WaiterId, CompletableFuture<LockResult>> waiting = new HashMap<>();
     private final Recent<WaiterId> cancelledEarly = new Recent<>(MAX_EARLY);
+    private final Map<SessionId, Consumer<HeldLock>> losers = new HashMap<>();
 
     public LocalLocks() {
         this(LockLimits.DEFAULT);
@@ -91,6 +93,10 @@ public final class LocalLocks {
             synchronized (sessions) {
                 sessions.remove(session);
                 ended.put(session, true);
+            }
+            Consumer<HeldLock> loser = losers.remove(session);
+            if (loser != null) {
+                table.held(session).forEach(loser);
             }
             table.endSession(session);
             for (WaiterId id : List.copyOf(waiting.keySet())) {
@@ -208,6 +214,11 @@ public final class LocalLocks {
                 table.releaseOwner(inode, kind, owner);
                 return LockResult.GRANTED;
             });
+        }
+
+        @Override
+        public void onLost(Consumer<HeldLock> listener) {
+            submit(() -> isLive(session) ? losers.put(session, listener) : null).join();
         }
 
         @Override

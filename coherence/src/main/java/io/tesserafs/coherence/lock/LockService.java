@@ -2,6 +2,7 @@ package io.tesserafs.coherence.lock;
 
 import io.tesserafs.fabric.brick.SessionId;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +39,12 @@ public interface LockService {
 
     /** Drops all that the owner holds of the file. Ends with GRANTED or LOST. */
     CompletableFuture<LockResult> releaseOwner(long inode, LockKind kind, long kernelOwner);
+
+    /**
+     * The listener hears of each lock that was granted and is held no more, though nobody released it: the session is over, or a new owner of the volume
+     * gave it to somebody else. Called before anything that could follow from it, say a release of the same lock, is heard; must not block or call back.
+     */
+    void onLost(Consumer<HeldLock> listener);
 
     /** A request that waits ends with INTERRUPTED, also if it comes only after this; one that has ended is left as it ended. */
     void cancel(long requestId);

@@ -35,6 +35,10 @@ final class IoHandlers {
             rq.replyError(Errno.EBADF);
             return;
         }
+        if (open.hasLostLocks()) {
+            rq.replyError(Errno.EIO);
+            return;
+        }
         boolean mayWait = access.mayWait();
         Mode mode = direct ? Mode.SHARED : file.readMode();
         boolean behindWrites = !direct && !mayPass(file, offset, offset + size);
@@ -246,6 +250,9 @@ final class IoHandlers {
         OpenFile open = volume.handles.get(handle);
         if (open.file == null || open.ino != ino) {
             throw new FsException(Errno.EBADF, "handle of another file");
+        }
+        if (open.hasLostLocks()) {
+            throw new FsException(Errno.EIO, "a lock that was taken through it is lost");
         }
         return open.file;
     }

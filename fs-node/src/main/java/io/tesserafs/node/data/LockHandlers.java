@@ -11,8 +11,10 @@ import io.tesserafs.coherence.lock.LockService.Waiting;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileLock;
 import io.tesserafs.fuse.Request;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +26,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p><b>When locks end.</b> flock: the kernel names the owner with the handle's release. POSIX: at each close of a file, all that the process holds of
  * it; the flush says whose. Open file description locks come as POSIX locks with the description as owner, whom no flush ever names: so what was taken through
- * a handle, and not flushed since, ends with the handle.
+ * a handle, and not flushed since, ends with the handle. Locks that end in no such way are {@link LostLocks}.
  */
 final class LockHandlers {
     private static final Logger LOG = LoggerFactory.getLogger(LockHandlers.class);
@@ -34,13 +36,48 @@ final class LockHandlers {
 
     private final LockService service;
     private final Granted granted;
+    private final Opened opened;
     private final PosixOwners posixOwners = new PosixOwners();
+    /** By which handle an owner has its flock lock: each open file is an owner of its own. */
+    private final ConcurrentHashMap<PosixOwners.FileOwner, Long> flockHandles = new ConcurrentHashMap<>();
+
+    private final LostLocks lost = new LostLocks();
     private final AtomicLong lastRequest = new AtomicLong();
     private final AtomicInteger waiting = new AtomicInteger();
 
-    LockHandlers(LockService service, Granted granted) {
+    LockHandlers(LockService service, Granted granted, Opened opened) {
         this.service = service;
         this.granted = granted;
+        this.opened = opened;
+        service.onLost(this::lost);
+    }
+
+    /** What is open, by handle, and its pages. */
+    interface Opened {
+        @Nullable
+        OpenFile find(long handle);
+
+        /** The kernel is to ask again for what it has cached. Must not block. */
+        void dropPages(long ino);
+    }
+
+    /** A lock is gone though nobody released it. Whoever holds it by now must not be disturbed by the one who believes to. */
+    private void lost(HeldLock lock) {
+        long ino = lock.inode();
+        long owner = lock.owner().kernelOwner();
+        List<Long> handles;
+        if (lock.kind() == LockKind.POSIX) {
+            handles = posixOwners.handlesOf(ino, owner);
+        } else {
+            Long handle = flockHandles.get(new PosixOwners.FileOwner(ino, owner));
+            handles = handle == null ? List.of() : List.of(handle);
+        }
+        List<OpenFile> through =
+                handles.stream().map(opened::find).filter(Objects::nonNull).toList();
+        if (!through.isEmpty()) {
+            lost.add(lock, through);
+            opened.dropPages(ino);
+        }
     }
 
     void getlk(Request rq, long ino, FileLock lock) {
@@ -60,7 +97,10 @@ final class LockHandlers {
         return new FileLock(asked.owner(), FileLock.UNLOCKED, asked.firstByte(), asked.lastByte(), 0, false);
     }
 
-    /** Process ids of other nodes mean nothing here. */
+    /**
+     * Process 0 for locks of other nodes: their process ids mean nothing here. File systems in the kernel (NFS, Lustre, DLM) show them as negative numbers; what comes
+     * from FUSE the kernel takes for a process of this host, so that another number would name a stranger, or become 0 as well (convert_fuse_file_lock).
+     */
     private FileLock inTheWay(HeldLock held) {
         boolean local = held.owner().session().equals(service.session());
         int type = held.mode() == LockMode.READ ? FileLock.READ : FileLock.WRITE;
@@ -75,10 +115,19 @@ final class LockHandlers {
 
     void setlk(Request rq, long ino, long handle, FileLock lock, boolean wait) {
         if (lock.type() == FileLock.UNLOCKED) {
-            reply(rq, service.unlock(ino, kind(lock), lock.owner(), lock.firstByte(), lock.lastByte()));
+            CompletableFuture<LockResult> end =
+                    service.unlock(ino, kind(lock), lock.owner(), lock.firstByte(), lock.lastByte());
+            lost.unlocked(ino, kind(lock), lock.owner(), lock.firstByte(), lock.lastByte());
+            reply(rq, end);
             return;
         }
-        if (!lock.flock()) {
+        if (lost.has(ino, kind(lock), lock.owner())) {
+            rq.replyError(Errno.EIO); // it believes to hold what it has lost: first it lets go
+            return;
+        }
+        if (lock.flock()) {
+            flockHandles.put(new PosixOwners.FileOwner(ino, lock.owner()), handle);
+        } else {
             posixOwners.locking(ino, lock.owner(), handle);
         }
         LockRequest request = request(ino, lock);
@@ -152,6 +201,7 @@ final class LockHandlers {
     /** The handle is gone; {@code flockOwner} had a flock lock by it. */
     void released(long ino, long handle, @Nullable Long flockOwner) {
         if (flockOwner != null) {
+            flockHandles.remove(new PosixOwners.FileOwner(ino, flockOwner));
             var _ = release(ino, LockKind.FLOCK, flockOwner);
         }
         for (PosixOwners.FileOwner ended : posixOwners.released(handle)) {
@@ -160,10 +210,13 @@ final class LockHandlers {
     }
 
     private CompletableFuture<LockResult> release(long ino, LockKind kind, long owner) {
-        return service.releaseOwner(ino, kind, owner).exceptionally(failure -> {
-            LOG.error("locks on inode {} were not released", ino, failure);
-            return LockResult.LOST;
-        });
+        CompletableFuture<LockResult> end = service.releaseOwner(ino, kind, owner)
+                .exceptionally(failure -> {
+                    LOG.error("locks on inode {} were not released", ino, failure);
+                    return LockResult.LOST;
+                });
+        lost.released(ino, kind, owner);
+        return end;
     }
 
     private LockRequest request(long ino, FileLock lock) {

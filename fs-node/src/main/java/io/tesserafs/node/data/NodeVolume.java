@@ -256,6 +256,14 @@ final class NodeVolume {
         }
     }
 
+    /** What the kernel has cached of a file is to be asked for anew. Waits for nothing. */
+    void dropPagesSoon(long ino) {
+        FuseSession kernel = session;
+        if (kernel != null) {
+            Thread.startVirtualThread(() -> kernel.invalidateInode(ino, 0, 0));
+        }
+    }
+
     boolean mapsDirectHandles() {
         FuseSession kernel = session;
         return kernel != null && kernel.mapsDirectHandles();

@@ -1,5 +1,6 @@
 package io.tesserafs.node.data;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /** What one open(2) or opendir(2) made; {@code file} is null for a directory. */
@@ -14,6 +15,9 @@ final class OpenFile {
     /** Failures of the file that this handle has reported, or that happened before it was opened. */
     int failuresSeen;
 
+    /** Locks that were taken through it and are lost, counted by owner: until they are released, what is read may be in the midst of a change. */
+    private final AtomicInteger lostLocks = new AtomicInteger();
+
     OpenFile(long ino, @Nullable FileState file, boolean writable, boolean mapsWritable, boolean noAtime) {
         this.ino = ino;
         this.file = file;
@@ -21,5 +25,13 @@ final class OpenFile {
         this.mapsWritable = mapsWritable;
         this.noAtime = noAtime;
         this.failuresSeen = file == null ? 0 : file.failures;
+    }
+
+    boolean hasLostLocks() {
+        return lostLocks.get() > 0;
+    }
+
+    void countLostLocks(int change) {
+        lostLocks.addAndGet(change);
     }
 }

@@ -28,6 +28,11 @@ final class PosixOwners {
         }
     }
 
+    /** By which handles the owner may have taken the locks that it holds. */
+    synchronized List<Long> handlesOf(long ino, long owner) {
+        return List.copyOf(handles.getOrDefault(new FileOwner(ino, owner), Set.of()));
+    }
+
     /** The owner closed the file somehow. True if it may hold locks of it, which end now. */
     boolean flushed(long ino, long owner) {
         FileOwner key = new FileOwner(ino, owner);

@@ -40,7 +40,17 @@ public final class TesseraFileSystem implements FileSystem {
         this.attributes = new AttrHandlers(volume);
         this.opens = new OpenHandlers(volume, attributes);
         this.io = new IoHandlers(volume);
-        this.locks = new LockHandlers(locks, volume::locked);
+        this.locks = new LockHandlers(locks, volume::locked, new LockHandlers.Opened() {
+            @Override
+            public @Nullable OpenFile find(long handle) {
+                return volume.handles.find(handle);
+            }
+
+            @Override
+            public void dropPages(long ino) {
+                volume.dropPagesSoon(ino);
+            }
+        });
         this.writes = new WriteHandlers(volume);
         tokens.onRecall(recalls);
     }

@@ -62,6 +62,10 @@ final class WriteHandlers {
             rq.replyError(Errno.EBADF);
             return;
         }
+        if (open.hasLostLocks()) {
+            rq.replyError(Errno.EIO);
+            return;
+        }
         if ((openFlags & O_APPEND) != 0) {
             append(new Write(rq, direct, file, offset, payload, killSuidGid));
             return;

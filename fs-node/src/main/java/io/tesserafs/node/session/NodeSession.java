@@ -153,6 +153,11 @@ public final class NodeSession implements AutoCloseable {
         return current == null ? null : current.here();
     }
 
+    /** Whether this is the way to the owner now. */
+    boolean isLink(OwnerConnection which) {
+        return link == which;
+    }
+
     /** Whether a failure of the owner in this process was its end, and not an answer. Then the call is to be made anew. */
     boolean isGone(OwnedVolume owner) {
         if (!owner.isClosed()) {

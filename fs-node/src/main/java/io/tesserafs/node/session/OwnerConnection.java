@@ -50,7 +50,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         OwnedVolume here = owner.here();
         Connection there = owner.there();
         if (here != null) {
-            return new Here(here, node, session, callbacks);
+            return new Here(here, node, session, callbacks, locks);
         }
         if (there == null) {
             throw new IOException("volume " + volume + " has no owner");
@@ -139,11 +139,13 @@ abstract sealed class OwnerConnection implements AutoCloseable {
     static final class Here extends OwnerConnection {
         private final OwnedVolume owner;
         private final NodeSession.Node callbacks;
+        private final SessionLocks locks;
 
-        Here(OwnedVolume owner, int node, SessionId session, NodeSession.Node callbacks) {
+        Here(OwnedVolume owner, int node, SessionId session, NodeSession.Node callbacks, SessionLocks locks) {
             super(owner.volume(), node, session);
             this.owner = owner;
             this.callbacks = callbacks;
+            this.locks = locks;
         }
 
         @Override
@@ -167,7 +169,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
 
                 @Override
                 public void lockEnded(long request, LockResult result) {
-                    // Requests in this process have a future of the lock table itself.
+                    locks.ended(Here.this, request, result); // one that began to wait at another owner
                 }
 
                 @Override
@@ -255,7 +257,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
 
                 @Override
                 public void lockEnded(long request, LockResult result) {
-                    locks.ended(request, result);
+                    locks.ended(There.this, request, result);
                 }
 
                 @Override

@@ -27,7 +27,20 @@ class LockHandlersTest {
 
     private final LocalLocks locks = new LocalLocks();
     private final LockService other = locks.service(ELSEWHERE);
-    private final LockHandlers handlers = new LockHandlers(locks.service(HERE), (rq, ino) -> rq.replyOk());
+    private final OpenFile open = new OpenFile(FILE, null, true, false, false);
+    private final List<Long> dropped = new ArrayList<>();
+    private final LockHandlers handlers =
+            new LockHandlers(locks.service(HERE), (rq, ino) -> rq.replyOk(), new LockHandlers.Opened() {
+                @Override
+                public OpenFile find(long handle) {
+                    return handle == HANDLE ? open : null;
+                }
+
+                @Override
+                public void dropPages(long ino) {
+                    dropped.add(ino);
+                }
+            });
 
     /** A request that remembers what was done with it. */
     private static final class Asked {
@@ -116,6 +129,39 @@ class LockHandlersTest {
         assertThat(locks.held(FILE).join()).hasSize(2);
         handlers.released(FILE, HANDLE, 7L);
         assertThat(locks.held(FILE).join()).isEmpty();
+    }
+
+    @Test
+    void shouldSpoilTheOpenFileWhoseLockIsLostUntilItIsReleased() {
+        setlk(lock(7, FileLock.WRITE, 0, 9), false);
+        setlk(lock(7, FileLock.READ, 20, 29), false);
+        assertThat(open.hasLostLocks()).isFalse();
+        locks.endSession(HERE).join();
+        assertThat(open.hasLostLocks()).isTrue();
+        assertThat(dropped).contains(FILE);
+        assertThat(setlk(lock(7, FileLock.WRITE, 0, 9), false)).containsExactly("replyError " + Errno.EIO);
+        setlk(lock(7, FileLock.UNLOCKED, 0, 25), false);
+        assertThat(open.hasLostLocks()).isTrue();
+        setlk(lock(7, FileLock.UNLOCKED, 26, Long.MAX_VALUE), false);
+        assertThat(open.hasLostLocks()).isFalse();
+    }
+
+    @Test
+    void shouldForgetALostFlockLockWithItsOpenFile() {
+        setlk(new FileLock(7, FileLock.WRITE, 0, Long.MAX_VALUE, 1, true), false);
+        locks.endSession(HERE).join();
+        assertThat(open.hasLostLocks()).isTrue();
+        handlers.released(FILE, HANDLE, 7L);
+        assertThat(open.hasLostLocks()).isFalse();
+    }
+
+    @Test
+    void shouldNotSpoilAnOpenFileWhoseLocksWereReleasedBefore() {
+        setlk(lock(7, FileLock.WRITE, 0, 9), false);
+        setlk(lock(7, FileLock.UNLOCKED, 0, 9), false);
+        locks.endSession(HERE).join();
+        assertThat(open.hasLostLocks()).isFalse();
+        assertThat(dropped).isEmpty();
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Path;
@@ -95,5 +96,37 @@ class SharedLocksTest {
         (waiting.isCompletedExceptionally() ? first : second).release();
         CompletableFuture<FileLock> other = waiting.isCompletedExceptionally() ? closing : waiting;
         assertThat(other.get(PATIENCE_SECONDS, TimeUnit.SECONDS)).isNotNull();
+    }
+
+    @Test
+    void shouldFailReadsAndWritesOfWhoLostALockUntilItLetsGo() throws Exception {
+        ByteBuffer bytes = ByteBuffer.allocate(8192);
+        one.write(bytes, 0);
+        try (FileChannel beside =
+                FileChannel.open(volume.mount(1).resolve("f"), StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            FileLock lock = one.lock(0, 10, false);
+            assertThat(one.read(bytes.clear(), 0)).isEqualTo(8192);
+            volume.loseLocks(1);
+            assertThat(two.tryLock(0, 10, false)).isNotNull();
+            // What the kernel has cached it may show for a moment more.
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+            while (!failsToRead(one)) {
+                assertThat(System.nanoTime()).isLessThan(deadline);
+            }
+            assertThatThrownBy(() -> one.write(bytes.clear(), 0)).hasMessageContaining("Input/output error");
+            assertThat(beside.write(bytes.clear(), 0)).isEqualTo(8192);
+            lock.release();
+            assertThat(one.read(bytes.clear(), 0)).isEqualTo(8192);
+            assertThat(one.write(bytes.clear(), 0)).isEqualTo(8192);
+        }
+    }
+
+    private static boolean failsToRead(FileChannel channel) {
+        try {
+            channel.read(ByteBuffer.allocate(8192), 0);
+            return false;
+        } catch (IOException e) {
+            return String.valueOf(e.getMessage()).contains("Input/output error");
+        }
     }
 }

@@ -43,7 +43,7 @@ final class SharedVolume implements AutoCloseable {
                 true,
                 WallClock.nowNs());
         for (int node = 1; node <= nodes; node++) {
-            SessionId session = new SessionId(100 + node);
+            SessionId session = session(node);
             BrickClient client = fabric.connect(brick.id(), session);
             TokenCache cache = new TokenCache(tokens.link(session));
             caches.add(cache);
@@ -59,6 +59,15 @@ final class SharedVolume implements AutoCloseable {
 
     Path mount(int node) {
         return paths.get(node - 1);
+    }
+
+    /** As when the session of a node is over, as far as locks go. */
+    void loseLocks(int node) {
+        locks.endSession(session(node)).join();
+    }
+
+    private static SessionId session(int node) {
+        return new SessionId(100 + node);
     }
 
     @Override

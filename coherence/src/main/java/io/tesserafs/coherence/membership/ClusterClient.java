@@ -69,6 +69,9 @@ public final class ClusterClient implements AutoCloseable {
                 .connectionTimeoutMs(Math.min(config.connectTimeoutMs(), config.sessionTimeoutMs()))
                 .retryPolicy(new BoundedExponentialBackoffRetry(RETRY_BASE_MS, RETRY_MAX_MS, RETRIES))
                 .connectionStateErrorPolicy(new SessionConnectionStateErrorPolicy())
+                // A client notices after two thirds of a session that nothing answers; a third later the servers may
+                // have dropped it.
+                .simulatedSessionExpirationPercent(33)
                 .ensembleTracker(false)
                 .zkClientConfig(zooKeeper);
         config.password()

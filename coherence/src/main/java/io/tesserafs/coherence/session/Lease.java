@@ -43,6 +43,13 @@ public final class Lease {
         return true;
     }
 
+    /** Ends it at that time, if not sooner; unless it is {@link #renewed} before. */
+    public synchronized void endBy(long atNs) {
+        if (expiresAtNs - atNs > 0) {
+            expiresAtNs = atNs;
+        }
+    }
+
     public boolean isValid(long nowNs) {
         return expiresAtNs - nowNs > 0; // a difference: System.nanoTime() may wrap
     }

@@ -12,6 +12,9 @@ public record SessionTerms(int termMs, int marginMs) {
      */
     public static final SessionTerms DEFAULT = new SessionTerms(7000, 500);
 
+    /** No cluster has ZooKeeper drop a silent node's entries sooner than that. */
+    public static final int MIN_MEMBERSHIP_MS = 4000;
+
     /** Renewals that may be lost in a row. */
     private static final int RENEWALS_PER_TERM = 10;
 
@@ -28,5 +31,20 @@ public record SessionTerms(int termMs, int marginMs) {
     /** From the owner's last sign of a node until nothing of the session can be believed by anybody. */
     public int ownerWaitsMs() {
         return termMs + marginMs;
+    }
+
+    /**
+     * From when an owner takes over until nothing is believed any more of the session that its predecessor's own node had, if ZooKeeper has dropped that node.
+     * Such a session renews itself; but the node was last heard by ZooKeeper a membership's length before it was dropped, and a client that lives says
+     * something every third of it, so the session was renewed for the last time two thirds of it before. A node that lives ends it sooner
+     * ({@link #deposedMs}).
+     */
+    public int afterOwnerMs() {
+        return Math.max(marginMs, termMs - MIN_MEMBERSHIP_MS * 2 / 3);
+    }
+
+    /** For how long a node that was deposed as owner may still believe in its own session, from when it knows. */
+    public int deposedMs() {
+        return Math.max(0, afterOwnerMs() - marginMs);
     }
 }

@@ -15,6 +15,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.recipes.leader.LeaderLatch;
 import org.apache.curator.framework.recipes.leader.LeaderLatchListener;
+import org.apache.curator.framework.recipes.leader.Participant;
 import org.apache.zookeeper.KeeperException;
 import org.apache.zookeeper.data.Stat;
 import org.slf4j.Logger;
@@ -102,6 +103,17 @@ public final class VolumeElection implements AutoCloseable {
     public OptionalLong ownedEpoch() {
         long now = epoch;
         return now == 0 ? OptionalLong.empty() : OptionalLong.of(now);
+    }
+
+    /** Whether another candidate is ahead of this node, as far as known. */
+    public boolean otherLeads() {
+        try {
+            Participant leader = latch.getLeader();
+            return leader.isLeader() && !leader.getId().equals(candidate);
+        } catch (Exception e) {
+            LOG.debug("Volume {}: the leader is not known", paths.number(), e);
+            return false;
+        }
     }
 
     /** Steps down without further calls to the listener; does not wait for one that is running. Idempotent. */

@@ -51,8 +51,8 @@ final class VolumeOwnerCommand extends DaemonCommand {
     @Command(
             name = "move",
             description = {
-                "Have another node own a volume. Refused unless that node can own it: so far only the node on whose brick the "
-                        + "volume's log is.",
+                "Have another node own a volume. The owner writes everything down and steps aside; applications on all nodes see a "
+                        + "pause of moments. Data stays where it is.",
                 ""
             },
             mixinStandardHelpOptions = true)
@@ -77,8 +77,9 @@ final class VolumeOwnerCommand extends DaemonCommand {
         @Override
         void print(JsonNode answer) {
             output.out()
-                    .println("Volume " + volume + " is owned by node" + node
-                            + (answer.path("moved").asBoolean() ? " now." : " already."));
+                    .println("Volume " + volume
+                            + (answer.path("moved").asBoolean() ? " goes to node" : " is owned by node") + node
+                            + (answer.path("moved").asBoolean() ? ": it takes over now." : " already."));
         }
     }
 }

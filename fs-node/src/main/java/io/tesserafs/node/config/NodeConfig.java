@@ -1,5 +1,6 @@
 package io.tesserafs.node.config;
 
+import io.tesserafs.coherence.session.SessionTerms;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -72,9 +73,9 @@ public record NodeConfig(
                     VOLUME_NAME.matcher(cluster).matches(),
                     "coordination.cluster is not a name: use letters, digits, '.', '_' and '-'");
             require(
-                    sessionTimeout.compareTo(Duration.ofSeconds(2)) >= 0
+                    sessionTimeout.toMillis() >= SessionTerms.MIN_MEMBERSHIP_MS
                             && sessionTimeout.compareTo(Duration.ofSeconds(60)) <= 0,
-                    "coordination.sessionTimeout must be from 2s to 60s");
+                    "coordination.sessionTimeout must be from 4s to 60s");
         }
     }
 

@@ -43,7 +43,7 @@ record NodeYaml(
             @JsonProperty("dataDir") @Nullable String dataDir,
             @JsonProperty("sessionTimeout") @Nullable Duration sessionTimeout,
             @JsonProperty("port") @Nullable Integer port) {
-        static final Duration SESSION_TIMEOUT = Duration.ofSeconds(10);
+        static final Duration SESSION_TIMEOUT = Duration.ofSeconds(4);
 
         /** Server and client are one process: a node that is silent for long was stopped, and nobody waits to take over. */
         static final Duration EMBEDDED_SESSION_TIMEOUT = Duration.ofSeconds(60);

@@ -30,6 +30,7 @@ import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -65,6 +66,7 @@ final class NodeFabric implements AutoCloseable {
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("tessera-bricks").factory());
     private volatile boolean hasOthers;
+    private volatile List<BrickId> othersUp = List.of();
 
     NodeFabric(FabricConfig config, Coordination coordination, LocalFabric local) throws IOException, StartException {
         this.coordination = coordination;
@@ -147,9 +149,23 @@ final class NodeFabric implements AutoCloseable {
         return hasOthers;
     }
 
+    /** Bricks of other nodes that are members, as last seen by {@link #refresh}. */
+    List<BrickId> othersUp() {
+        return othersUp;
+    }
+
     void refresh() throws IOException {
-        hasOthers = coordination.bricks().list().stream()
-                .anyMatch(brick -> !brick.node().equals(coordination.node()));
+        List<BrickRecord> others = coordination.bricks().list().stream()
+                .filter(brick -> !brick.node().equals(coordination.node()))
+                .toList();
+        hasOthers = !others.isEmpty();
+        if (hasOthers || !othersUp.isEmpty()) {
+            Set<Integer> members = Set.copyOf(coordination.members());
+            othersUp = others.stream()
+                    .filter(brick -> members.contains(brick.node().value()))
+                    .map(brick -> new BrickId(brick.brick()))
+                    .toList();
+        }
     }
 
     Connection connect(NodeId node) throws IOException {

@@ -70,7 +70,7 @@ final class NodeServices implements AutoCloseable {
         createDefaultVolume(registry);
         for (VolumeInfo info : registry.list()) {
             if (info.state() == VolumeInfo.State.ACTIVE) {
-                open(info);
+                open(info).awaitOwner(OPEN_TIMEOUT);
             } else {
                 erase(info);
             }
@@ -88,7 +88,7 @@ final class NodeServices implements AutoCloseable {
     private void createDefaultVolume(VolumeRegistry registry) throws IOException {
         if (registry.find(DEFAULT_VOLUME).isEmpty()) {
             try {
-                registry.create(DEFAULT_VOLUME, here(Map.of()));
+                registry.create(DEFAULT_VOLUME, Map.of());
             } catch (IOException e) {
                 if (registry.find(DEFAULT_VOLUME).isEmpty()) {
                     throw e;
@@ -98,20 +98,14 @@ final class NodeServices implements AutoCloseable {
         }
     }
 
-    /** Options of a volume whose log is to be on this node's brick. */
-    private Map<String, String> here(Map<String, String> options) {
-        Map<String, String> all = new HashMap<>(options);
-        all.put(Ownership.BRICK, Integer.toString(brick().brick().id().value()));
-        return all;
-    }
-
-    private void open(VolumeInfo info) throws IOException, StartException {
+    private OpenVolume open(VolumeInfo info) throws IOException {
         OpenVolume volume = new OpenVolume(info, coordination(), brick(), fabric(), metrics, listener());
         boolean opened = false;
         try {
-            volume.start(OPEN_TIMEOUT);
+            volume.start();
             volumes.put(info.name(), volume);
             opened = true;
+            return volume;
         } finally {
             if (!opened) {
                 volume.close();
@@ -178,14 +172,15 @@ final class NodeServices implements AutoCloseable {
             for (VolumeInfo info : active.values()) {
                 open(info);
             }
-        } catch (IOException | StartException e) {
+        } catch (IOException e) {
             LOG.warn("the list of volumes cannot be brought up to date: {}", e.getMessage());
         }
     }
 
     synchronized OpenVolume createVolume(String name, Map<String, String> options) throws IOException, StartException {
-        open(coordination().volumes().create(name, here(options)));
-        return running(volumes.get(name));
+        OpenVolume volume = open(coordination().volumes().create(name, options));
+        volume.awaitOwner(OPEN_TIMEOUT);
+        return volume;
     }
 
     /** The volume is not mounted. Returns how many blocks are free again. */

@@ -110,6 +110,11 @@ final class OpenVolume implements AutoCloseable {
             }
         }
 
+        @Override
+        public boolean hasRivals() {
+            return fabric.hasOthers();
+        }
+
         synchronized TesseraFileSystem open(DataOptions options) {
             TesseraFileSystem opened =
                     new TesseraFileSystem(session.service(), tokens, session.locks(), bricks, options);
@@ -166,9 +171,14 @@ final class OpenVolume implements AutoCloseable {
         return current == null ? null : current.path;
     }
 
-    /** If this node can own the volume, returns once it does. */
-    void start(Duration timeout) throws IOException, StartException {
-        ownership.start(timeout);
+    /** This node can own the volume from now on. */
+    void start() throws IOException {
+        ownership.start();
+    }
+
+    /** After {@link #start}: returns once this node owns the volume, or another does. */
+    void awaitOwner(Duration timeout) throws StartException {
+        ownership.awaitSettled(timeout);
     }
 
     private OwnerFinder.Whereabouts findOwner(int volume) throws IOException {

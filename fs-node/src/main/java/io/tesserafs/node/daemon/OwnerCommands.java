@@ -1,6 +1,7 @@
 package io.tesserafs.node.daemon;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.admin.AdminHandler;
@@ -54,7 +55,7 @@ final class OwnerCommands {
                 (owned, args) ->
                         SessionCommands.owner(owned, services.coordination().node()),
                 QUICK);
-        add("volume-owner-move", (owned, args) -> move(services, owned, args), QUICK);
+        add("volume-owner-move", (owned, args) -> move(services, owned, args), LONG);
         add("session-list", (owned, args) -> SessionCommands.list(owned), QUICK);
         add("session-evict", (owned, args) -> SessionCommands.evict(owned, args), EVICTION);
     }
@@ -115,18 +116,32 @@ final class OwnerCommands {
         }
     }
 
-    /** The node on whose brick the log is can own the volume, and no other. */
+    /** Answered when this node has let go of the volume; the other takes it up within moments. */
     private static Object move(NodeServices services, OwnedVolume owned, ObjectNode args) throws AdminException {
-        String volume = AdminArgs.text(args, "volume");
+        String name = AdminArgs.text(args, "volume");
         int owner = services.coordination().node().value();
-        long wanted = AdminArgs.number(args, "node");
-        if (wanted != owner) {
-            throw new AdminException(
-                    Code.FAILED,
-                    "volume " + volume + " cannot move to node " + wanted + ": its log is on the brick of node " + owner
-                            + ", and only that node can own it");
+        int wanted = (int) AdminArgs.number(args, "node");
+        Map<String, Object> answer =
+                Map.of("volume", name, "node", wanted, "epoch", owned.epoch(), "moved", wanted != owner);
+        if (wanted == owner) {
+            return answer;
         }
-        return Map.of("volume", volume, "node", owner, "epoch", owned.epoch(), "moved", false);
+        try {
+            if (services.coordination().nodes().find(new NodeId(wanted)).isEmpty()) {
+                throw new AdminException(Code.NOT_FOUND, "there is no node " + wanted + " in the cluster now");
+            }
+            boolean hasBrick = services.coordination().bricks().list().stream()
+                    .anyMatch(brick -> brick.node().value() == wanted);
+            if (!hasBrick) {
+                throw new AdminException(Code.FAILED, "node " + wanted + " has no brick, so it cannot own a volume");
+            }
+            if (!services.require(name).ownership().handOn(wanted)) {
+                throw new AdminException(Code.UNAVAILABLE, "volume " + name + " changes its owner just now; ask again");
+            }
+            return answer;
+        } catch (IOException e) {
+            throw AdminArgs.failed(e);
+        }
     }
 
     private static Object fsck(OwnedVolume owned) throws AdminException {

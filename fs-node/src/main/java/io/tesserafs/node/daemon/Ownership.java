@@ -1,18 +1,21 @@
 package io.tesserafs.node.daemon;
 
+import io.tesserafs.coherence.membership.BrickRecord;
+import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.volume.SessionRegistry;
 import io.tesserafs.coherence.volume.VolumeElection;
 import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.coherence.volume.ZooKeeperManifestStore;
-import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.LogUnreachableException;
+import io.tesserafs.node.namespace.OwnerSession;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.session.OwnedVolume;
 import java.io.IOException;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -26,8 +29,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * This node's part in owning one volume: candidacy, and while it is elected, the owner with its sessions. The node whose brick has the volume's log is
- * the only candidate for now. Elections come one at a time, on the election's thread.
+ * This node's part in owning one volume: candidacy, and while it is elected, the owner with its sessions. Every node is a candidate; one that cannot own
+ * the volume now (no copy of the log can be reached, its brick is full, another is to be the owner) steps aside and queues up again. Elections come one at a
+ * time, on the election's thread.
  */
 final class Ownership implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Ownership.class);
@@ -37,8 +41,10 @@ final class Ownership implements AutoCloseable {
     /** Nodes commit every five seconds what they have from the last owner; a multiple of that. */
     private static final long ADOPTION_S = 60;
 
-    /** The brick that has the log. */
-    static final String BRICK = "brick";
+    /** Until this node stands for election again after it stepped aside. */
+    private static final long ASIDE_MS = 500;
+
+    private static final long POLL_MS = 20;
 
     private final VolumeInfo info;
     private final Coordination coordination;
@@ -46,9 +52,13 @@ final class Ownership implements AutoCloseable {
     private final NodeFabric fabric;
     private final Coordination.FailureListener onFailure;
     private final SessionRegistry registry;
-    private final SecureRandom random = new SecureRandom();
     private final CompletableFuture<Void> firstTerm = new CompletableFuture<>();
+    /** Nothing that this process's brick had in memory was lost since. The election's. */
+    private boolean hadTerm;
+
+    /** Guarded by this. */
     private @Nullable VolumeElection election;
+
     private volatile @Nullable Term term;
     /** The session that this process has as a node of the volume, which another term inherits. */
     private volatile @Nullable SessionId ownSession;
@@ -56,7 +66,7 @@ final class Ownership implements AutoCloseable {
     private volatile boolean closing;
 
     /** Between being elected and being deposed. */
-    private record Term(long epoch, VolumeOwner owner, OwnedVolume volume, BrickClient client) {}
+    private record Term(long epoch, VolumeOwner owner, OwnedVolume volume, TermBricks bricks) {}
 
     Ownership(
             VolumeInfo info,
@@ -72,14 +82,41 @@ final class Ownership implements AutoCloseable {
         this.registry = new SessionRegistry(coordination.cluster(), info.number());
     }
 
-    private boolean isCandidate() {
-        String home = info.options().get(BRICK);
-        return home == null || home.equals(Integer.toString(brick.brick().id().value()));
+    /** Stands for election. */
+    void start() throws IOException {
+        candidate();
     }
 
-    /** Stands for election if this node can own the volume, and then returns once it has recovered it. */
-    void start(Duration timeout) throws IOException, StartException {
-        if (!isCandidate()) {
+    /** After {@link #start}: returns once this node has recovered the volume, or leaves that to another. */
+    void awaitSettled(Duration timeout) throws StartException {
+        long end = System.nanoTime() + timeout.toNanos();
+        try {
+            while (true) {
+                try {
+                    firstTerm.get(POLL_MS, TimeUnit.MILLISECONDS);
+                    return;
+                } catch (TimeoutException e) {
+                    if (otherLeads()) {
+                        return;
+                    }
+                    if (System.nanoTime() > end) {
+                        throw new StartException(
+                                "volume " + info.name() + " has not got an owner within " + timeout.toSeconds() + " s",
+                                e);
+                    }
+                }
+            }
+        } catch (ExecutionException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new StartException(String.valueOf(cause.getMessage()), cause);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new StartException("interrupted", e);
+        }
+    }
+
+    private synchronized void candidate() throws IOException {
+        if (closing) {
             return;
         }
         VolumeElection candidacy = new VolumeElection(
@@ -100,72 +137,130 @@ final class Ownership implements AutoCloseable {
                 });
         election = candidacy;
         candidacy.start();
-        try {
-            firstTerm.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw new StartException(
-                    "volume " + info.name() + " has not got an owner within " + timeout.toSeconds() + " s", e);
-        } catch (ExecutionException e) {
-            Throwable cause = e.getCause() == null ? e : e.getCause();
-            throw new StartException(String.valueOf(cause.getMessage()), cause);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new StartException("interrupted", e);
+    }
+
+    private synchronized boolean otherLeads() {
+        VolumeElection candidacy = election;
+        return candidacy == null || candidacy.otherLeads();
+    }
+
+    /** Lets another candidate have it, and queues up behind the others. */
+    private void stepAside() {
+        resign();
+        CompletableFuture.delayedExecutor(ASIDE_MS, TimeUnit.MILLISECONDS).execute(() -> {
+            try {
+                candidate();
+            } catch (IOException e) {
+                LOG.warn("volume {}: cannot stand for election, trying again: {}", info.name(), e.getMessage());
+                stepAside();
+            }
+        });
+    }
+
+    private synchronized void resign() {
+        VolumeElection candidacy = election;
+        election = null;
+        if (candidacy != null) {
+            try {
+                candidacy.close();
+            } catch (IOException e) {
+                LOG.warn("volume {}: the candidacy ends with this node's membership: {}", info.name(), e.getMessage());
+            }
         }
     }
 
     private void elected(long epoch) {
+        SessionId self = OwnerSession.of(info.uuid(), epoch);
+        TermBricks bricks = new TermBricks(fabric.fabric(), brick.brick().id(), self, fabric::othersUp);
+        boolean begun = false;
         try {
-            SessionId self = new SessionId(random.nextLong() | 1);
-            BrickClient client = brick.fabric().connect(brick.brick().id(), self);
-            Map<SessionId, Integer> inherited = inherited(self);
-            VolumeOwner owner = VolumeOwner.open(
-                    config(),
-                    epoch,
-                    new ZooKeeperManifestStore(coordination.cluster(), info.number()),
-                    client,
-                    firstTerm.isDone() || brick.nothingLost(),
-                    !inherited.isEmpty(),
-                    System.currentTimeMillis() * 1_000_000);
-            owner.onFailure(() -> ownerFailed(owner));
-            owner.keepSessions(inherited.keySet());
-            if (inherited.isEmpty()) {
-                owner.cutBeyondEnds();
-            }
-            OwnedVolume volume = new OwnedVolume(
-                    info.number(),
-                    epoch,
-                    owner,
-                    SessionTerms.DEFAULT,
-                    (victim, node) -> fabric.fence(self, victim),
-                    new OwnedVolume.Records() {
-                        @Override
-                        public void add(SessionId session, int node) throws IOException {
-                            registry.add(session, node);
-                        }
-
-                        @Override
-                        public void remove(SessionId session) throws IOException {
-                            registry.remove(session);
-                        }
-                    },
-                    inherited,
-                    () -> failed("the tokens of volume " + info.name() + " are damaged"));
-            term = new Term(epoch, owner, volume, client);
-            if (!inherited.isEmpty()) {
-                CompletableFuture.delayedExecutor(ADOPTION_S, TimeUnit.SECONDS).execute(() -> endAdoption(owner));
-            }
-            fabric.owners().add(volume);
-            LOG.info("volume {}: owner in epoch {}, {}", info.name(), epoch, owner.report());
-            firstTerm.complete(null);
+            begun = begin(epoch, self, bricks);
+        } catch (LogUnreachableException e) {
+            LOG.info("{}; leaving it to another node", e.getMessage());
+            firstTerm.complete(null); // it is not this node's to wait for
         } catch (IOException | FsException | RuntimeException e) {
             LOG.error("volume {} cannot be recovered", info.name(), e);
-            if (!firstTerm.completeExceptionally(e)) {
-                failed("volume " + info.name() + " cannot be recovered");
-            }
+            firstTerm.completeExceptionally(e); // if this is how the daemon starts, it shall say so and end
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        } finally {
+            if (!begun) {
+                bricks.close();
+                stepAside();
+            }
         }
+    }
+
+    /** False if another node shall be the owner. */
+    private boolean begin(long epoch, SessionId self, TermBricks bricks)
+            throws IOException, FsException, InterruptedException {
+        ZooKeeperManifestStore manifests = new ZooKeeperManifestStore(coordination.cluster(), info.number());
+        int heir = VolumeOwner.heir(manifests);
+        if (heir != 0
+                && heir != coordination.node().value()
+                && coordination.nodes().find(new NodeId(heir)).isPresent()) {
+            LOG.info("volume {}: node {} is to own it", info.name(), heir);
+            return false;
+        }
+        Map<SessionId, Integer> inherited = inherited(self);
+        VolumeOwner owner = VolumeOwner.open(
+                config(),
+                epoch,
+                manifests,
+                bricks,
+                hadTerm || brick.nothingLost(),
+                !inherited.isEmpty(),
+                System.currentTimeMillis() * 1_000_000);
+        owner.onFailure(() -> ownerFailed(owner));
+        owner.keepSessions(inherited.keySet());
+        if (inherited.isEmpty()) {
+            owner.cutBeyondEnds();
+        }
+        OwnedVolume volume = new OwnedVolume(
+                info.number(),
+                epoch,
+                owner,
+                SessionTerms.DEFAULT,
+                (victim, node) -> fabric.fence(self, victim),
+                records(),
+                inherited,
+                fallen(owner),
+                () -> failed("the tokens of volume " + info.name() + " are damaged"));
+        term = new Term(epoch, owner, volume, bricks);
+        if (!inherited.isEmpty()) {
+            CompletableFuture.delayedExecutor(ADOPTION_S, TimeUnit.SECONDS).execute(() -> endAdoption(owner));
+        }
+        fabric.owners().add(volume);
+        LOG.info("volume {}: owner in epoch {}, {}", info.name(), epoch, owner.report());
+        hadTerm = true;
+        firstTerm.complete(null);
+        return true;
+    }
+
+    private OwnedVolume.Records records() {
+        return new OwnedVolume.Records() {
+            @Override
+            public void add(SessionId session, int node) throws IOException {
+                registry.add(session, node);
+            }
+
+            @Override
+            public void remove(SessionId session) throws IOException {
+                registry.remove(session);
+            }
+        };
+    }
+
+    /** The node that owned the volume last, if it is not a member any more; else 0. */
+    private int fallen(VolumeOwner owner) throws IOException {
+        int home = owner.report().lastHome();
+        if (home == 0 || home == brick.brick().id().value()) {
+            return 0;
+        }
+        Optional<NodeId> node = coordination.bricks().find(new BrickId(home)).map(BrickRecord::node);
+        return node.isPresent() && coordination.nodes().find(node.get()).isEmpty()
+                ? node.get().value()
+                : 0;
     }
 
     /** Sessions of the last owner that may still be alive. Those of this node's earlier processes are not. */
@@ -221,7 +316,33 @@ final class Ownership implements AutoCloseable {
         fabric.owners().remove(ended.volume);
         ended.volume.close();
         ended.owner.abandon();
-        ended.client.close();
+        ended.bricks.close();
+    }
+
+    /** Hands the volume on, in good order; {@code heir} is the node that shall have it, 0 for any. False if this node does not own it. */
+    boolean handOn(int heir) throws IOException {
+        Term ended = term;
+        if (ended == null) {
+            return false;
+        }
+        term = null;
+        LOG.info("volume {}: handed on in epoch {}", info.name(), ended.epoch);
+        try {
+            end(ended, heir);
+        } finally {
+            stepAside();
+        }
+        return true;
+    }
+
+    private void end(Term ended, int heir) throws IOException {
+        fabric.owners().remove(ended.volume);
+        ended.volume.close();
+        try {
+            ended.owner.close(heir);
+        } finally {
+            ended.bricks.close();
+        }
     }
 
     void ownSession(SessionId session) {
@@ -255,18 +376,10 @@ final class Ownership implements AutoCloseable {
         term = null;
         try {
             if (current != null) {
-                fabric.owners().remove(current.volume);
-                current.volume.close();
-                current.owner.close();
+                end(current, 0);
             }
         } finally {
-            VolumeElection candidacy = election;
-            if (candidacy != null) {
-                candidacy.close();
-            }
-            if (current != null) {
-                current.client.close();
-            }
+            resign();
         }
     }
 }

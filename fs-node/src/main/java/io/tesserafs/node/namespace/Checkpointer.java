@@ -21,6 +21,7 @@ final class Checkpointer {
     private final OwnerBlocks blocks;
     private final long epoch;
     private final Manifest manifest;
+    private final LogMirror mirror;
     private final Mutations out = new Mutations();
     private final List<BlockId> written = new ArrayList<>();
     private @Nullable BlockId open;
@@ -32,9 +33,10 @@ final class Checkpointer {
 
     private long pendingCookie;
 
-    Checkpointer(OwnerCore core, OwnerBlocks blocks, long epoch, Manifest manifest) {
+    Checkpointer(OwnerCore core, OwnerBlocks blocks, LogMirror mirror, long epoch, Manifest manifest) {
         this.core = core;
         this.blocks = blocks;
+        this.mirror = mirror;
         this.epoch = epoch;
         this.manifest = manifest;
     }
@@ -196,5 +198,6 @@ final class Checkpointer {
         }
         int index = written.lastIndexOf(id);
         blocks.writeCheckpointBlock(id, epoch, index, payload, next, manifest);
+        mirror.copy(id, LogFormat.HEADER_BYTES + payload);
     }
 }

@@ -34,8 +34,11 @@ final class ExtentMap {
     }
 
     static ExtentRef ref(long block, long packed) {
-        return new ExtentRef(
-                new BrickId((int) (packed >>> BRICK_SHIFT)), new BlockId(block), offset(packed), capacity(packed));
+        return new ExtentRef(brick(packed), new BlockId(block), offset(packed), capacity(packed));
+    }
+
+    static BrickId brick(long packed) {
+        return new BrickId((int) (packed >>> BRICK_SHIFT));
     }
 
     static int offset(long packed) {

@@ -332,13 +332,13 @@ final class FileOperations {
 
     /** A node may only name space that it was given: reserved for it, or this tile's already. */
     private void checkOwned(Inode inode, Extent extent) throws FsException {
-        if (core.space.isReserved(extent.ref())) {
+        if (core.spaces.isReserved(extent.ref())) {
             return;
         }
         ExtentMap extents = inode.extents();
         int at = extents == null ? -1 : extents.find(extent.tile());
         if (extents == null || at < 0 || !samePlace(extents, at, extent)) {
-            if (!core.space.adopt(extent.ref())) {
+            if (!core.spaces.adopt(extent.ref())) {
                 throw new FsException(Errno.EIO, "commit of space that was not given out: " + extent);
             }
         }

@@ -10,17 +10,48 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Appends records to the segments of the log and makes them durable. {@link #append} is called under the owner's lock; it is a copy into
  * mapped memory and waits for nothing. {@link #flush} may be called by any number of threads: one does the work for all that wait.
  */
 final class LogWriter {
-    /** A prepared segment: formatted, durable and named by the manifest before it becomes current. */
-    record Segment(Manifest.Entry entry, long salt, List<BlockHandle> replicas) {}
+    /** A prepared segment: formatted, durable and named by the manifest before it becomes current. {@code home}: on this process's brick. */
+    record Segment(Manifest.Entry entry, long salt, BlockHandle home) {}
 
-    /** A stretch of a segment that was appended and is not durable yet. */
-    private record Range(Segment segment, int from, int to) {}
+    /** A stretch of a segment. */
+    record Range(Segment segment, int from, int to) {
+        int bytes() {
+            return to - from;
+        }
+    }
+
+    /** What was appended since somebody last took note. */
+    private final class Tail {
+        private List<Range> sealed = new ArrayList<>();
+        private int from;
+
+        Tail(int from) {
+            this.from = from;
+        }
+
+        /** The current segment is full. */
+        void seal() {
+            sealed.add(new Range(current, from, position));
+            from = LogFormat.HEADER_BYTES;
+        }
+
+        List<Range> take() {
+            List<Range> ranges = sealed;
+            sealed = new ArrayList<>();
+            if (position > from) {
+                ranges.add(new Range(current, from, position));
+                from = position;
+            }
+            return ranges;
+        }
+    }
 
     private final long epoch;
     private final Arena arena = Arena.ofShared();
@@ -32,8 +63,10 @@ final class LogWriter {
     private final ArrayDeque<Segment> spares = new ArrayDeque<>();
     private Segment current;
     private int position;
-    private int flushedTo;
-    private List<Range> sealed = new ArrayList<>();
+    private final Tail unflushed = new Tail(LogFormat.HEADER_BYTES);
+    /** Of a mirror; null if there is none. */
+    private @Nullable Tail uncopied;
+
     private long lastLsn;
 
     private final ReentrantLock flushLock = new ReentrantLock();
@@ -44,7 +77,6 @@ final class LogWriter {
         this.epoch = epoch;
         this.current = first;
         this.position = LogFormat.HEADER_BYTES;
-        this.flushedTo = LogFormat.HEADER_BYTES;
         this.lastLsn = lastLsn;
         this.durableLsn = durableLsn;
     }
@@ -95,16 +127,17 @@ final class LogWriter {
                 throw new IllegalStateException("no prepared log segment");
             }
             write(LogFormat.RECORD_END, null, 0);
-            sealed.add(new Range(current, flushedTo, position));
+            unflushed.seal();
+            if (uncopied != null) {
+                uncopied.seal();
+            }
             current = spares.remove();
             position = LogFormat.HEADER_BYTES;
-            flushedTo = position;
         }
         return write(LogFormat.RECORD_TRANSACTION, payload, length);
     }
 
-    private long write(int kind, @org.jspecify.annotations.Nullable ByteBuffer payload, int length)
-            throws BrickException {
+    private long write(int kind, @Nullable ByteBuffer payload, int length) throws BrickException {
         long lsn = lastLsn + 1;
         view.clear();
         view.putInt(length)
@@ -122,19 +155,46 @@ final class LogWriter {
         while (view.position() < bytes) {
             view.put((byte) 0);
         }
-        for (BlockHandle replica : current.replicas) {
-            replica.write(position, buffer, 0, bytes);
-        }
+        current.home.write(position, buffer, 0, bytes);
         position += bytes;
         lastLsn = lsn;
         return lsn;
+    }
+
+    /** From now on what is appended is to be copied, and first what these segments have, of which one is current. */
+    void beginCopy(List<Segment> growing) {
+        Tail tail = new Tail(0);
+        boolean full = true;
+        for (Segment segment : growing) {
+            if (segment.equals(current)) {
+                full = false;
+            } else {
+                tail.sealed.add(new Range(segment, 0, full ? LogFormat.SEGMENT_BYTES : LogFormat.HEADER_BYTES));
+            }
+        }
+        uncopied = tail;
+    }
+
+    void endCopy() {
+        uncopied = null;
+    }
+
+    /** What was appended since the last call. */
+    List<Range> takeUncopied() {
+        return uncopied == null ? List.of() : uncopied.take();
+    }
+
+    /** The second copy of what is flushed. */
+    interface Copy {
+        /** Returns when the records up to {@code lsn}, which the ranges hold, are durable there too, or there is none any more. */
+        void flush(List<Range> ranges, long lsn) throws FsException;
     }
 
     /**
      * Makes everything appended before the call durable. {@code ownerLock} is taken briefly to see what that is, and not held while
      * the device works.
      */
-    void flush(ReentrantLock ownerLock) throws BrickException {
+    void flush(ReentrantLock ownerLock, Copy copy) throws BrickException, FsException {
         long target;
         ownerLock.lock();
         try {
@@ -154,21 +214,15 @@ final class LogWriter {
             long upTo;
             ownerLock.lock();
             try {
-                ranges = sealed;
-                sealed = new ArrayList<>();
-                if (position > flushedTo) {
-                    ranges.add(new Range(current, flushedTo, position));
-                    flushedTo = position;
-                }
+                ranges = unflushed.take();
                 upTo = lastLsn;
             } finally {
                 ownerLock.unlock();
             }
             for (Range range : ranges) {
-                for (BlockHandle replica : range.segment.replicas) {
-                    replica.flush(range.from, range.to - range.from);
-                }
+                range.segment.home.flush(range.from, range.bytes());
             }
+            copy.flush(ranges, upTo);
             durableLsn = upTo;
         } finally {
             flushLock.unlock();

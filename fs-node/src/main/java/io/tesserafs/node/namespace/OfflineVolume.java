@@ -32,8 +32,17 @@ public final class OfflineVolume {
         }
     }
 
+    /** Without the log nothing can be told. */
+    private void checkLogIsHere() throws RecoveryException {
+        if (manifest.home() != 0 && manifest.home() != brick.value() && manifest.mirror() != brick.value()) {
+            throw new RecoveryException("volume " + config.name() + ": its log is on brick b" + manifest.home()
+                    + (manifest.mirror() == 0 ? "" : " and brick b" + manifest.mirror()) + ", this is brick " + brick);
+        }
+    }
+
     /** A log that cannot be replayed is a problem in the report, not an exception. */
     public CheckReport check() throws IOException {
+        checkLogIsHere();
         Set<Long> own = new HashSet<>();
         manifest.segments().forEach(s -> own.add(s.block()));
         try {
@@ -48,6 +57,7 @@ public final class OfflineVolume {
 
     /** Records from {@code fromLsn} on, at most {@code max}, decoded. */
     public List<LogText.Line> log(long fromLsn, int max) throws RecoveryException {
+        checkLogIsHere();
         return LogText.read(recovery(), manifest, fromLsn, max);
     }
 

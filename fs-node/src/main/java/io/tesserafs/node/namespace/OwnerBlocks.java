@@ -9,11 +9,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.security.SecureRandom;
-import java.util.List;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
-/** The owner's own blocks: ids, log segments and checkpoint blocks. Ids are granted under the owner's lock; the rest is I/O, one thread. */
+/**
+ * The owner's own blocks, on the brick of its node: ids, log segments and checkpoint blocks. Ids are granted under the owner's lock; the rest is I/O, one
+ * thread.
+ */
 final class OwnerBlocks implements AutoCloseable {
     private final VolumeConfig config;
     private final BrickClient brick;
@@ -64,7 +66,7 @@ final class OwnerBlocks implements AutoCloseable {
         BlockHandle handle = brick.map(id, Access.READ_WRITE);
         handle.write(0, buffer, 0, LogFormat.HEADER_BYTES);
         handle.flush(0, LogFormat.HEADER_BYTES);
-        return new LogWriter.Segment(new Manifest.Entry(id.value(), sequence), salt, List.of(handle));
+        return new LogWriter.Segment(new Manifest.Entry(id.value(), sequence), salt, handle);
     }
 
     /** Writes {@link #buffer}, whose payload is in place, as a checkpoint block and makes it durable. */
@@ -108,6 +110,11 @@ final class OwnerBlocks implements AutoCloseable {
 
     /** Makes part of a block durable, whoever wrote it. */
     void flush(BlockId id, long offset, long length) throws BrickException {
+        flush(brick, id, offset, length);
+    }
+
+    /** The same on any brick, from any thread. */
+    static void flush(BrickClient brick, BlockId id, long offset, long length) throws BrickException {
         BlockHandle handle = brick.map(id, Access.READ_WRITE);
         try {
             handle.flush(offset, length);

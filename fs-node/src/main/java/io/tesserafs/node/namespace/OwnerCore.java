@@ -1,6 +1,7 @@
 package io.tesserafs.node.namespace;
 
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -32,7 +33,7 @@ final class OwnerCore {
     final Condition kept = lock.newCondition();
 
     final Tables tables;
-    final Space space;
+    final Spaces spaces;
     final LogWriter log;
     final Mutations tx = new Mutations();
 
@@ -40,11 +41,12 @@ final class OwnerCore {
     private volatile @Nullable Runnable onFailure;
     private @Nullable Runnable wakeKeeper;
     private @Nullable OwnerBlocks sequences;
+    private @Nullable LogMirror mirror;
 
-    OwnerCore(VolumeConfig config, Tables tables, Space space, LogWriter log) {
+    OwnerCore(VolumeConfig config, Tables tables, Spaces spaces, LogWriter log) {
         this.config = config;
         this.tables = tables;
-        this.space = space;
+        this.spaces = spaces;
         this.log = log;
     }
 
@@ -54,6 +56,26 @@ final class OwnerCore {
 
     void sequenceSource(OwnerBlocks source) {
         sequences = source;
+    }
+
+    void mirror(LogMirror copy) {
+        mirror = copy;
+    }
+
+    /** Any thread, without the lock. */
+    Space spaceOf(BrickId brick) {
+        lock.lock();
+        try {
+            return spaces.of(brick);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Makes all that was logged before the call durable, in both copies. Without the lock. */
+    void flush() throws BrickException, FsException {
+        LogMirror copy = mirror;
+        log.flush(lock, copy == null ? (ranges, lsn) -> {} : copy);
     }
 
     void onFailure(Runnable action) {
@@ -71,6 +93,10 @@ final class OwnerCore {
     void stop(String reason) {
         if (stopped == null) {
             stopped = reason;
+            LogMirror copy = mirror;
+            if (copy != null) {
+                copy.stopped();
+            }
             Runnable action = onFailure;
             if (action != null) {
                 action.run();
@@ -149,8 +175,14 @@ final class OwnerCore {
         }
     }
 
-    void end() {
+    /** Returns when what the operation did and saw may be told: that must not depend on this node alone, if there is a mirror. */
+    void end() throws FsException {
+        long seen = log.lastLsn();
         lock.unlock();
+        LogMirror copy = mirror;
+        if (copy != null) {
+            copy.await(seen);
+        }
     }
 
     /** Logs what is in {@link #tx} and makes it true. Clears it. */
@@ -174,7 +206,7 @@ final class OwnerCore {
         int spares = log.spareCount();
         try {
             long lsn = log.append(tx.view());
-            space.currentLsn(lsn);
+            spaces.currentLsn(lsn);
             tables.apply(tx.view());
         } catch (BrickException e) {
             stop("the log cannot be written: " + e.getMessage());

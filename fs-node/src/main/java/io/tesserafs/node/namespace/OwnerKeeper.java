@@ -3,10 +3,16 @@ package io.tesserafs.node.namespace;
 import io.tesserafs.coherence.volume.StaleEpochException;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.BrickInfo;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -15,19 +21,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Does ahead of time, on a thread of its own, what operations must not wait for: prepares log segments, keeps a reserve of allocated blocks, flushes
- * the log so that freed space can be used again, frees blocks on the brick, writes checkpoints.
+ * Does ahead of time, on a thread of its own, what operations must not wait for: prepares log segments, flushes the log so that freed space can be used
+ * again, has {@link SpaceKeeper} look after the bricks, writes checkpoints, and finds the log a mirror.
  */
 final class OwnerKeeper {
     private static final Logger LOG = LoggerFactory.getLogger(OwnerKeeper.class);
-
-    /** Blocks allocated ahead; on small pools fewer. One batch costs one wait for the device. */
-    static final int RESERVE_BLOCKS = 16;
 
     private static final int SPARE_SEGMENTS = 3;
     private static final long PERIOD_MS = 500;
     private static final int MIN_CHECKPOINT_SEGMENTS = 4;
     private static final int MAX_CHECKPOINT_SEGMENTS = 16;
+    /** Between looks at how full the bricks are and whether others came. */
+    private static final int ROUNDS_PER_LOOK = 2;
+    /** After a mirror could not be built or broke. */
+    private static final int ROUNDS_BEFORE_NEXT_MIRROR = 4;
 
     private final OwnerCore core;
     private final OwnerBlocks blocks;
@@ -35,19 +42,21 @@ final class OwnerKeeper {
     private final long epoch;
     private final Semaphore wake = new Semaphore(0);
     private final Thread thread;
-    /** One round of upkeep, or one check. Before refillLock. */
+    /** One round of upkeep, or one check. Before all other locks. */
     private final ReentrantLock roundLock = new ReentrantLock();
-    /** Blocks on their way between the brick and {@link Space}. Before the owner's lock. */
-    private final ReentrantLock refillLock = new ReentrantLock();
 
-    private final int reserveTarget;
+    private final OwnerBricks bricks;
+    private final LogMirror mirror;
+    private final SpaceKeeper space;
+    private int rounds;
+    private int roundsUntilMirror;
 
     /** Segments before the writer's current one, in log order, this epoch's with handles; keeper thread only. */
     private final List<Manifest.Entry> oldSegments = new ArrayList<>();
 
     private final List<LogWriter.Segment> openedHere = new ArrayList<>();
     private List<LogWriter.Segment> prepared = List.of();
-    private List<Long> checkpoint;
+    private volatile List<Long> checkpoint;
     private long nextSegmentSequence;
     private volatile boolean running = true;
     private volatile boolean checkpointWanted;
@@ -55,39 +64,52 @@ final class OwnerKeeper {
     OwnerKeeper(
             OwnerCore core,
             OwnerBlocks blocks,
+            OwnerBricks bricks,
             ManifestKeeper manifest,
             long epoch,
+            long firstBlockSequence,
+            long lastEpoch,
             List<Manifest.Entry> recovered,
             LogWriter.Segment first,
             List<Long> checkpoint) {
         this.core = core;
         this.blocks = blocks;
+        this.bricks = bricks;
         this.manifest = manifest;
         this.epoch = epoch;
         this.oldSegments.addAll(recovered);
         this.openedHere.add(first);
         this.checkpoint = checkpoint;
         this.nextSegmentSequence = first.entry().sequence() + 1;
-        long total = blocks.brick().info().totalBlocks();
-        this.reserveTarget = Math.clamp(total / 32, 2, RESERVE_BLOCKS);
+        this.mirror = new LogMirror(bricks, manifest, core);
+        this.space = new SpaceKeeper(
+                core,
+                blocks,
+                bricks,
+                new SpaceKeeper.Term(lastEpoch, epoch, firstBlockSequence),
+                () -> this.checkpoint.size());
         this.thread = Thread.ofPlatform()
                 .name("owner-keeper-" + core.config.name())
                 .daemon(true)
                 .unstarted(this::run);
     }
 
+    SpaceKeeper space() {
+        return space;
+    }
+
+    LogMirror mirror() {
+        return mirror;
+    }
+
     void start() {
+        core.mirror(mirror);
         thread.start();
         core.wakeKeeperWith(this::wake);
     }
 
     void wake() {
         wake.release();
-    }
-
-    /** Blocks that data may not take: the log and the next checkpoint must always find room. */
-    long keepBlocks() {
-        return (blocks.brick().info().totalBlocks() < 96 ? 4 : 8) + 2L * checkpoint.size();
     }
 
     /** Stops the thread; after that {@link #checkpointNow} may be called by the closing thread. */
@@ -157,20 +179,55 @@ final class OwnerKeeper {
     <T> T paused(VolumeChecker.Paused<T> work) throws IOException {
         roundLock.lock();
         try {
-            refillLock.lock();
-            try {
-                core.lock.lock();
-                try {
-                    return work.with(Set.copyOf(ownBlocks()), OwnerStart.listBlocks(blocks.brick(), core.config));
-                } finally {
-                    core.lock.unlock();
-                }
-            } finally {
-                refillLock.unlock();
-            }
+            space.lookAround();
+            return pausedOn(core.spaces.all(), new TreeMap<>(), work);
         } finally {
             roundLock.unlock();
         }
+    }
+
+    private <T> T pausedOn(List<Space> left, Map<Integer, Set<Long>> allocated, VolumeChecker.Paused<T> work)
+            throws IOException {
+        if (!left.isEmpty()) {
+            Space next = left.getFirst();
+            next.moving.lock();
+            try {
+                return pausedOn(left.subList(1, left.size()), allocated, work);
+            } finally {
+                next.moving.unlock();
+            }
+        }
+        core.lock.lock();
+        try {
+            for (Space each : core.spaces.all()) {
+                if (each.isReconciled()) {
+                    list(each.brick(), allocated);
+                }
+            }
+            return work.with(logBlocks(), allocated);
+        } finally {
+            core.lock.unlock();
+        }
+    }
+
+    private void list(BrickId brick, Map<Integer, Set<Long>> allocated) {
+        try {
+            allocated.put(brick.value(), bricks.ask(brick, client -> SpaceKeeper.list(client, core.config)));
+        } catch (BrickException e) {
+            LOG.info("volume {}: brick {} is left out of the check: {}", core.config.name(), brick, e.getMessage());
+        }
+    }
+
+    /** Blocks of log and checkpoint, by brick. */
+    private Map<Integer, Set<Long>> logBlocks() {
+        Map<Integer, Set<Long>> own = new HashMap<>();
+        Set<Long> all = Set.copyOf(ownBlocks());
+        own.put(bricks.local().value(), all);
+        BrickId copy = mirror.brick();
+        if (copy != null) {
+            own.put(copy.value(), all);
+        }
+        return own;
     }
 
     /** What the log holds since the last checkpoint, as text. Upkeep waits, operations go on. */
@@ -192,9 +249,13 @@ final class OwnerKeeper {
 
     private void upkeep() throws IOException, StaleEpochException {
         prepareSegments();
-        core.log.flush(core.lock);
-        reclaim();
-        refill();
+        flush();
+        space.reclaim();
+        if (rounds++ % ROUNDS_PER_LOOK == 0) {
+            space.lookAround();
+        }
+        space.refill(core.spaces.local());
+        keepMirror();
         if (checkpointWanted || usedSegments() >= checkpointThreshold()) {
             checkpointWanted = false;
             checkpointNow();
@@ -216,64 +277,63 @@ final class OwnerKeeper {
         return Math.max(byPool, checkpoint.size());
     }
 
-    /** Frees what waited for the log to be durable. */
-    void reclaim() throws BrickException {
-        refillLock.lock();
+    private void flush() throws IOException {
         try {
-            freeReclaimed();
-        } finally {
-            refillLock.unlock();
+            core.flush();
+        } catch (FsException e) {
+            throw new IOException(e.getMessage(), e);
         }
     }
 
-    private void freeReclaimed() throws BrickException {
-        List<BlockId> free;
+    /** Waits until the manifest does not name a mirror that is broken. */
+    private void settleMirror() throws IOException {
+        try {
+            mirror.awaitSettled();
+        } catch (FsException e) {
+            throw new IOException(e.getMessage(), e);
+        }
+    }
+
+    /** Finds the log a mirror if it has none. */
+    private void keepMirror() throws IOException, StaleEpochException {
+        mirror.sayComplete();
+        if (mirror.state() != LogMirror.State.NONE || --roundsUntilMirror > 0) {
+            return;
+        }
+        BrickId target = mirrorCandidate();
+        if (target == null) {
+            return;
+        }
+        roundsUntilMirror = ROUNDS_BEFORE_NEXT_MIRROR;
+        List<LogWriter.Segment> growing;
         core.lock.lock();
         try {
-            core.space.reclaim(core.log.durableLsn());
-            free = core.space.drainToFree();
+            growing = List.copyOf(openedHere.subList(openedHere.indexOf(core.log.current()), openedHere.size()));
         } finally {
             core.lock.unlock();
         }
-        if (!free.isEmpty()) {
-            blocks.brick().free(free.toArray(BlockId[]::new));
-        }
+        flush(); // of what does not grow, nothing is to be flushed later
+        Set<Long> still = new LinkedHashSet<>(ownBlocks());
+        growing.forEach(segment -> still.remove(segment.entry().block()));
+        mirror.build(target, still.stream().map(BlockId::new).toList(), growing);
     }
 
-    /** Fills the reserve. Any thread, without the owner's lock. Returns false if the brick has nothing more for data. */
-    boolean refill() throws BrickException {
-        refillLock.lock();
-        try {
-            int wanted;
-            BlockId[] ids;
-            long free = blocks.brick().info().freeBlocks() - keepBlocks();
-            core.lock.lock();
-            try {
-                wanted = reserveTarget - core.space.reserveCount();
-                if (wanted <= reserveTarget / 2 && core.space.reserveCount() > 0) {
-                    return true;
-                }
-                wanted = (int) Math.min(wanted, free);
-                if (wanted <= 0) {
-                    return core.space.reserveCount() > 0;
-                }
-                ids = blocks.grant(wanted);
-            } finally {
-                core.lock.unlock();
+    /** The brick with the most room among those that have enough of it. */
+    private @Nullable BrickId mirrorCandidate() {
+        BrickId best = null;
+        long most = 0;
+        for (BrickId brick : bricks.others()) {
+            Space there = core.spaces.find(brick);
+            BrickInfo info = there == null ? null : there.info();
+            if (there != null
+                    && info != null
+                    && there.isReconciled()
+                    && info.freeBlocks() > Math.max(most, segmentsInUse() + 8L)) {
+                best = brick;
+                most = info.freeBlocks();
             }
-            blocks.brick().alloc(ids);
-            core.lock.lock();
-            try {
-                for (BlockId id : ids) {
-                    core.space.addReserve(id);
-                }
-            } finally {
-                core.lock.unlock();
-            }
-            return true;
-        } finally {
-            refillLock.unlock();
         }
+        return best;
     }
 
     private void prepareSegments() throws IOException, StaleEpochException {
@@ -296,7 +356,9 @@ final class OwnerKeeper {
         List<Manifest.Entry> all = new ArrayList<>(oldSegments);
         openedHere.forEach(s -> all.add(s.entry()));
         prepared.forEach(s -> all.add(s.entry()));
-        manifest.change(m -> m.withSegments(epoch, all));
+        prepared.forEach(mirror::add);
+        settleMirror();
+        manifest.change(m -> m.withSegments(all));
         core.lock.lock();
         try {
             prepared.forEach(core.log::addSpare);
@@ -337,7 +399,7 @@ final class OwnerKeeper {
             }
             core.lock.lock();
             try {
-                return core.space.takeReserve();
+                return core.spaces.local().takeReserve();
             } finally {
                 core.lock.unlock();
             }
@@ -346,43 +408,46 @@ final class OwnerKeeper {
 
     /** Writes a checkpoint and drops the log before it. Keeper thread, or the closing thread after {@link #stop}. */
     void checkpointNow() throws IOException, StaleEpochException {
-        Checkpointer writer = new Checkpointer(core, blocks, epoch, manifest.current());
+        Checkpointer writer = new Checkpointer(core, blocks, mirror, epoch, manifest.current());
         int[] keepFrom = {0};
         try {
             writer.run(() -> keepFrom[0] = openedHere.indexOf(core.log.current()));
         } catch (BrickException e) {
-            List<BlockId> written = writer.blocks();
-            if (!written.isEmpty()) {
-                blocks.brick().free(written.toArray(BlockId[]::new));
-            }
+            free(writer.blocks());
             throw e;
         }
-        core.log.flush(core.lock);
+        flush();
+        settleMirror();
         List<LogWriter.Segment> dropped = List.copyOf(openedHere.subList(0, keepFrom[0]));
         List<LogWriter.Segment> kept = List.copyOf(openedHere.subList(keepFrom[0], openedHere.size()));
         List<Manifest.Entry> entries = new ArrayList<>();
         kept.forEach(s -> entries.add(s.entry()));
-        manifest.change(m -> new Manifest(
-                epoch, writer.blocks().getFirst().value(), writer.startLsn(), writer.endLsn(), 0, entries));
+        manifest.change(
+                m -> m.withCheckpoint(writer.blocks().getFirst().value(), writer.startLsn(), writer.endLsn(), entries));
         List<BlockId> free = new ArrayList<>();
         checkpoint.forEach(b -> free.add(new BlockId(b)));
         oldSegments.forEach(s -> free.add(new BlockId(s.block())));
         dropped.forEach(s -> {
-            s.replicas().forEach(blocks.brick()::unmap);
+            blocks.brick().unmap(s.home());
             free.add(new BlockId(s.entry().block()));
         });
         oldSegments.clear();
         openedHere.clear();
         openedHere.addAll(kept);
         checkpoint = writer.blocks().stream().map(BlockId::value).toList();
-        if (!free.isEmpty()) {
-            blocks.brick().free(free.toArray(BlockId[]::new));
+        free(free);
+    }
+
+    private void free(List<BlockId> unused) throws BrickException {
+        if (!unused.isEmpty()) {
+            mirror.free(unused);
+            blocks.brick().free(unused.toArray(BlockId[]::new));
         }
     }
 
-    /** Records that the log is complete as it is. The log was flushed. */
-    void closeCleanly(long lastLsn) throws IOException, StaleEpochException {
-        manifest.change(m -> m.closedAt(lastLsn));
+    /** Records that the log is complete as it is. The log was flushed. {@code heir}: the node to own the volume next, 0 for any. */
+    void closeCleanly(long lastLsn, int heir) throws IOException, StaleEpochException {
+        manifest.change(m -> m.closedAt(lastLsn, heir));
     }
 
     int segmentsInUse() {

@@ -5,9 +5,9 @@ import io.tesserafs.coherence.volume.StaleEpochException;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -15,16 +15,24 @@ import org.agrona.collections.LongHashSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** How an owner comes to life: manifest, replay, reconciliation with the brick, first segment, and the clean-up that a crash left. */
+/**
+ * How an owner comes to life: manifest, fence, replay, reconciliation with the brick, first segment, and the clean-up that a crash left.
+ *
+ * <p>The epoch was raised before, so no earlier owner can change the manifest any more. It may still append at home, if that is its own brick and out of
+ * reach; but it acknowledges nothing that is not on the mirror as well, if there is one. So one of the two is enough: what was acknowledged is there, and
+ * once the sessions of the earlier owners are fenced there, nothing is acknowledged that is not seen here.
+ */
 final class OwnerStart {
     private static final Logger LOG = LoggerFactory.getLogger(OwnerStart.class);
-    private static final int LIST_BATCH = 4096;
     private static final int ROOT_MODE = InodeAttr.S_IFDIR | 0755;
 
     private final VolumeConfig config;
     private final long epoch;
     private final ManifestStore manifests;
+    private final OwnerBricks bricks;
+    /** Of this node. */
     private final BrickClient brick;
+
     private final boolean sameBoot;
     /** See {@link VolumeOwner#open}. */
     private final boolean heirs;
@@ -36,13 +44,15 @@ final class OwnerStart {
             VolumeConfig config,
             long epoch,
             ManifestStore manifests,
-            BrickClient brick,
+            OwnerBricks bricks,
             boolean sameBoot,
-            boolean heirs) {
+            boolean heirs)
+            throws BrickException {
         this.config = config;
         this.epoch = epoch;
         this.manifests = manifests;
-        this.brick = brick;
+        this.bricks = bricks;
+        this.brick = bricks.client(bricks.local());
         this.sameBoot = sameBoot;
         this.heirs = heirs;
     }
@@ -51,12 +61,12 @@ final class OwnerStart {
             VolumeConfig config,
             long epoch,
             ManifestStore manifests,
-            BrickClient brick,
+            OwnerBricks bricks,
             boolean sameBoot,
             boolean heirs,
             long nowNs)
             throws IOException, StaleEpochException {
-        return new OwnerStart(config, epoch, manifests, brick, sameBoot, heirs).open(nowNs);
+        return new OwnerStart(config, epoch, manifests, bricks, sameBoot, heirs).open(nowNs);
     }
 
     private VolumeOwner open(long nowNs) throws IOException, StaleEpochException {
@@ -66,11 +76,52 @@ final class OwnerStart {
         if (manifest.epoch() > epoch) {
             throw new StaleEpochException("the manifest is of epoch " + manifest.epoch() + ", ours is " + epoch);
         }
-        try (OwnerBlocks reading = new OwnerBlocks(config, brick, 1)) {
+        BrickId source = fresh ? bricks.local() : fence(manifest);
+        try (OwnerBlocks reading = new OwnerBlocks(config, bricks.client(source), 1)) {
             Recovery.Result found = new Recovery(reading::read, config.name(), config.uuid())
-                    .replay(manifest, sameBoot, (lsn, e, payload) -> {});
+                    .replay(manifest, sameBoot || !source.equals(bricks.local()), (lsn, e, payload) -> {});
+            if (!source.equals(bricks.local())) {
+                bringHome(manifest, found, source);
+            }
             return start(manifest, stored.version(), found, fresh, nowNs);
         }
+    }
+
+    /** Fences all owners that may still believe to be it on one brick that has the whole log, and returns that brick. This node's, if it has it. */
+    private BrickId fence(Manifest manifest) throws IOException {
+        List<BrickId> copies = new ArrayList<>();
+        for (int number : new int[] {manifest.home(), manifest.mirror()}) {
+            if (number != 0) {
+                BrickId copy = new BrickId(number);
+                copies.add(copy.equals(bricks.local()) ? 0 : copies.size(), copy);
+            }
+        }
+        List<BrickException> failures = new ArrayList<>();
+        for (BrickId copy : copies) {
+            try {
+                OwnerSession.fence(bricks, copy, config.uuid(), manifest.epoch(), epoch);
+                return copy;
+            } catch (BrickException e) {
+                LOG.info("volume {}: brick {}, which has the log: {}", config.name(), copy, e.getMessage());
+                failures.add(e);
+            }
+        }
+        throw new LogUnreachableException(
+                "volume " + config.name() + ": its log is on brick b" + manifest.home()
+                        + (manifest.mirror() == 0 ? "" : " and brick b" + manifest.mirror())
+                        + ", which cannot be reached",
+                failures.getLast());
+    }
+
+    /** The log goes on at this node's brick; so it gets what there is so far. */
+    private void bringHome(Manifest manifest, Recovery.Result found, BrickId source) throws BrickException {
+        List<BlockId> wanted = new ArrayList<>();
+        found.checkpointBlocks().forEach(block -> wanted.add(new BlockId(block)));
+        manifest.segments().subList(0, found.segments()).forEach(s -> wanted.add(new BlockId(s.block())));
+        for (BlockId id : wanted) {
+            LogMirror.bringHome(bricks, source, id);
+        }
+        LOG.info("volume {}: {} blocks of its log brought here from brick {}", config.name(), wanted.size(), source);
     }
 
     private Manifest decode(byte[] bytes) throws RecoveryException {
@@ -84,12 +135,13 @@ final class OwnerStart {
     private VolumeOwner start(Manifest manifest, int version, Recovery.Result found, boolean fresh, long nowNs)
             throws IOException, StaleEpochException {
         Tables tables = found.tables();
-        Space space = new Space(brick.brick());
+        Spaces spaces = new Spaces(brick.brick(), heirs);
         Set<Long> referenced = new HashSet<>(found.checkpointBlocks());
         List<Manifest.Entry> used = manifest.segments().subList(0, found.segments());
         used.forEach(s -> referenced.add(s.block()));
-        claimExtents(tables, space, referenced);
-        Set<Long> allocated = listBlocks(brick, config);
+        claimExtents(tables, spaces, referenced);
+        OwnerSession.fence(bricks, bricks.local(), config.uuid(), manifest.epoch(), epoch);
+        Set<Long> allocated = SpaceKeeper.list(brick, config);
         for (long block : referenced) {
             if (!allocated.contains(block)) {
                 throw new RecoveryException("volume " + config.name() + ": block " + new BlockId(block)
@@ -105,7 +157,7 @@ final class OwnerStart {
         OwnerBlocks blocks = new OwnerBlocks(config, brick, nextSequence);
         boolean started = false;
         try {
-            VolumeOwner owner = takeOver(manifest, version, found, fresh, space, blocks, allocated, nowNs);
+            VolumeOwner owner = takeOver(manifest, version, found, fresh, spaces, blocks, allocated, nowNs);
             started = true;
             return owner;
         } finally {
@@ -120,12 +172,13 @@ final class OwnerStart {
             int version,
             Recovery.Result found,
             boolean fresh,
-            Space space,
+            Spaces spaces,
             OwnerBlocks blocks,
             Set<Long> leaked,
             long nowNs)
             throws IOException, StaleEpochException {
         ManifestKeeper keeper = new ManifestKeeper(manifests, manifest, version);
+        long firstSequence = blocks.nextSequence();
         long sequence = manifest.segments().stream()
                         .mapToLong(Manifest.Entry::sequence)
                         .max()
@@ -136,25 +189,35 @@ final class OwnerStart {
         List<Manifest.Entry> recovered = manifest.segments().subList(0, found.segments());
         List<Manifest.Entry> entries = new ArrayList<>(recovered);
         entries.add(first.entry());
-        keeper.change(m -> m.withSegments(epoch, entries));
-        if (heirs) {
-            space.keepForHeirs(leaked);
-        } else if (!leaked.isEmpty()) {
-            brick.free(leaked.stream().map(BlockId::new).toArray(BlockId[]::new));
-        }
+        keeper.change(m -> m.takenOver(epoch, brick.brick().value(), entries));
+        spaces.local().info(brick.info());
+        spaces.reconciled(spaces.local(), leaked);
         flushRecovered(recovered, blocks);
         LogWriter log = new LogWriter(epoch, first, found.lastLsn(), found.lastLsn());
-        OwnerCore core = new OwnerCore(config, found.tables(), space, log);
+        OwnerCore core = new OwnerCore(config, found.tables(), spaces, log);
         core.sequenceSource(blocks);
-        found.tables().listener(space);
-        OwnerKeeper upkeep = new OwnerKeeper(core, blocks, keeper, epoch, recovered, first, found.checkpointBlocks());
+        found.tables().listener(spaces);
+        OwnerKeeper upkeep = new OwnerKeeper(
+                core,
+                blocks,
+                bricks,
+                keeper,
+                epoch,
+                firstSequence,
+                manifest.epoch(),
+                recovered,
+                first,
+                found.checkpointBlocks());
+        upkeep.space().reclaim(spaces.local());
         firstRecords(core, blocks, fresh, nowNs);
         VolumeOwner owner = new VolumeOwner(
                 core,
                 blocks,
+                bricks,
                 upkeep,
                 new VolumeOwner.RecoveryReport(
                         fresh,
+                        manifest.home(),
                         found.replayed(),
                         found.lastLsn(),
                         found.torn(),
@@ -193,24 +256,29 @@ final class OwnerStart {
         }
     }
 
-    private void claimExtents(Tables tables, Space space, Set<Long> referenced) throws RecoveryException {
+    /** {@code referenced}: gets this brick's blocks that extents use; has those of the log. */
+    private void claimExtents(Tables tables, Spaces spaces, Set<Long> referenced) throws RecoveryException {
         List<String> conflicts = new ArrayList<>();
+        LongHashSet taken = new LongHashSet();
         LongHashSet wholeBlocks = new LongHashSet();
+        referenced.forEach(taken::add);
         tables.forEach(inode -> {
             ExtentMap extents = inode.extents();
             for (int i = 0; extents != null && i < extents.count(); i++) {
                 long block = extents.blockAt(i);
-                String wrong = ExtentMap.ref(block, extents.packedAt(i)).brick().equals(brick.brick())
-                        ? space.claim(block, extents.packedAt(i))
-                        : "brick " + ExtentMap.ref(block, extents.packedAt(i)).brick() + " is not known";
+                BrickId where = ExtentMap.brick(extents.packedAt(i));
+                String wrong = spaces.of(where).claim(block, extents.packedAt(i));
                 boolean whole = ExtentMap.capacity(extents.packedAt(i)) == BlockId.BLOCK_BYTES;
-                boolean taken = whole ? !referenced.add(block) : wholeBlocks.contains(block);
-                if (wrong == null && taken) {
+                boolean twice = whole ? !taken.add(block) : wholeBlocks.contains(block);
+                if (wrong == null && twice) {
                     wrong = "block " + new BlockId(block) + " is used twice";
                 }
-                referenced.add(block);
+                taken.add(block);
                 if (whole) {
                     wholeBlocks.add(block);
+                }
+                if (where.equals(brick.brick())) {
+                    referenced.add(block);
                 }
                 if (wrong != null && conflicts.size() < 10) {
                     conflicts.add("inode " + inode.ino + " tile " + extents.tileAt(i) + ": " + wrong);
@@ -219,20 +287,6 @@ final class OwnerStart {
         });
         if (!conflicts.isEmpty()) {
             throw new RecoveryException("volume " + config.name() + ": " + String.join("; ", conflicts));
-        }
-    }
-
-    /** All blocks that the brick has for the volume. */
-    static Set<Long> listBlocks(BrickClient brick, VolumeConfig config) throws BrickException {
-        Set<Long> blocks = new HashSet<>();
-        BlockId from = BlockId.of(config.number(), 0);
-        while (true) {
-            long[] batch = brick.list(from, LIST_BATCH);
-            Arrays.stream(batch).forEach(blocks::add);
-            if (batch.length < LIST_BATCH) {
-                return blocks;
-            }
-            from = new BlockId(batch[batch.length - 1] + 1);
         }
     }
 
@@ -280,14 +334,18 @@ final class OwnerStart {
         }
     }
 
-    /** Extents whose data was not known to be durable: flushed now if memory survived, else holes. */
+    /**
+     * Extents of this node's brick whose data was not known to be durable: flushed now if memory survived, else holes. On other bricks they stay what they
+     * are: whether their memory survived is not known here.
+     */
     private void settleExtents(OwnerCore core, OwnerBlocks blocks) throws FsException, BrickException {
         record Unsettled(long ino, long tile, long block, long packed, int durable) {}
         List<Unsettled> list = new ArrayList<>();
         core.tables.forEach(inode -> {
             ExtentMap extents = inode.extents();
             for (int i = 0; extents != null && i < extents.count(); i++) {
-                if (extents.durableAt(i) < ExtentMap.validBytes(extents.packedAt(i))) {
+                if (extents.durableAt(i) < ExtentMap.validBytes(extents.packedAt(i))
+                        && ExtentMap.brick(extents.packedAt(i)).equals(brick.brick())) {
                     list.add(new Unsettled(
                             inode.ino,
                             extents.tileAt(i),

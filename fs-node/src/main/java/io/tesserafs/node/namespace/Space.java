@@ -2,22 +2,25 @@ package io.tesserafs.node.namespace;
 
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.BrickInfo;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Which space of one brick this volume uses, and for what. Everything here follows from the extent maps; nothing is persistent of its
- * own. Slices of one block all have one size. Owner's lock held by all callers; no I/O: blocks come in and go out through the keeper.
+ * own. Slices of one block all have one size. Owner's lock held by all callers, but for what says otherwise; no I/O: blocks come in and go out through
+ * {@link SpaceKeeper}.
  *
  * <p>Freed space waits until the log record that freed it is durable; else a loss of power could bring back a file whose space
  * another file has overwritten.
  */
-final class Space implements Tables.SpaceListener {
+final class Space {
     private static final int MIN_LOG = 12;
     private static final int CLASSES = 9; // 4 KiB .. 1 MiB
 
@@ -77,7 +80,14 @@ final class Space implements Tables.SpaceListener {
     /** Blocks without a reference that a last owner may have given to nodes which still live. */
     private final Set<Long> adoptable = new HashSet<>();
 
-    private long lsn;
+    /** Blocks on their way between the brick and here. Before the owner's lock. */
+    final ReentrantLock moving = new ReentrantLock();
+
+    /** As last heard from the brick; null before that. Read without the lock. */
+    private volatile @Nullable BrickInfo info;
+
+    /** What is on the brick was compared with what is here; before that nothing is given out. */
+    private volatile boolean reconciled;
 
     Space(BrickId brick) {
         this.brick = brick;
@@ -94,9 +104,32 @@ final class Space implements Tables.SpaceListener {
         return Integer.numberOfTrailingZeros(bytes) - MIN_LOG;
     }
 
-    /** Space dropped from now on is freed once this LSN is durable. */
-    void currentLsn(long currentLsn) {
-        lsn = currentLsn;
+    @Nullable
+    BrickInfo info() {
+        return info;
+    }
+
+    void info(BrickInfo heard) {
+        info = heard;
+    }
+
+    boolean isReconciled() {
+        return reconciled;
+    }
+
+    /**
+     * Compares with what the brick has.
+     *
+     * @param unreferenced what no extent, nor the log, uses
+     * @param heirs they may be of nodes that live: see {@link #keepForHeirs}; else they are freed
+     */
+    void reconciled(Set<Long> unreferenced, boolean heirs) {
+        if (heirs) {
+            keepForHeirs(unreferenced);
+        } else {
+            toFree.addAll(unreferenced);
+        }
+        reconciled = true;
     }
 
     /**
@@ -141,9 +174,15 @@ final class Space implements Tables.SpaceListener {
      * Nodes live that have space from the last owner which no record names yet: it is theirs to commit. So nothing of these blocks, nor any free slice of
      * blocks that are in use, is given out by this owner. What nobody commits is freed by {@link #freeUnadopted}.
      */
-    void keepForHeirs(Set<Long> unreferenced) {
+    private void keepForHeirs(Set<Long> unreferenced) {
         adoptable.addAll(unreferenced);
         partial.forEach(ArrayDeque::clear);
+    }
+
+    /** These blocks are not data: whatever was meant to become of them, nothing does. */
+    void disclaim(Set<Long> blocks) {
+        adoptable.removeAll(blocks);
+        toFree.removeIf(blocks::contains);
     }
 
     /** By now every node has committed what it had from the last owner. */
@@ -179,13 +218,12 @@ final class Space implements Tables.SpaceListener {
         return true;
     }
 
-    @Override
-    public void added(long block, long packed) {
+    void added(long block, long packed) {
         reservations.remove(ExtentMap.ref(block, packed));
     }
 
-    @Override
-    public void dropped(long block, long packed) {
+    /** {@code lsn}: of the record that drops it. */
+    void dropped(long lsn, long block, long packed) {
         pending.add(new PendingFree(lsn, block, packed));
     }
 
@@ -223,14 +261,19 @@ final class Space implements Tables.SpaceListener {
     }
 
     private void emptied(long block) {
-        if (reserve.size() < OwnerKeeper.RESERVE_BLOCKS) {
+        if (reserve.size() < SpaceKeeper.RESERVE_BLOCKS) {
             reserve.add(block);
         } else {
             toFree.add(block);
         }
     }
 
-    /** Blocks that the keeper shall FREE on the brick. */
+    /** The brick could not be told. */
+    void freeLater(List<BlockId> blocks) {
+        blocks.forEach(block -> toFree.add(block.value()));
+    }
+
+    /** Blocks that shall be FREEd on the brick. */
     List<BlockId> drainToFree() {
         List<BlockId> blocks = new ArrayList<>(toFree.size());
         for (Long block : toFree) {

@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 
 /**
@@ -22,53 +23,78 @@ public final class VolumeChecker {
 
     private final String volume;
     private final Tables tables;
-    private final BrickId brick;
     private final List<String> problems = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
-    private final Set<Long> referenced = new HashSet<>();
+    /** By brick. */
+    private final Map<Integer, Set<Long>> referenced = new TreeMap<>();
+
     private long directories;
     private long extents;
     private int more;
 
-    private VolumeChecker(String volume, Tables tables, BrickId brick) {
+    private VolumeChecker(String volume, Tables tables) {
         this.volume = volume;
         this.tables = tables;
-        this.brick = brick;
     }
 
     /** Checks a volume in use. Changes wait until it is done: about a second for a million inodes. */
     public static CheckReport checkOnline(VolumeOwner owner) throws IOException {
         return owner.keeper().paused((own, allocated) -> {
             OwnerCore core = owner.core();
-            VolumeChecker checker = new VolumeChecker(core.config.name(), core.tables, core.space.brick());
+            VolumeChecker checker = new VolumeChecker(core.config.name(), core.tables);
             checker.checkTree();
             checker.checkExtents();
-            Set<Long> known = new HashSet<>(own);
-            known.addAll(core.space.knownBlocks());
-            checker.referenced.addAll(own);
-            checker.checkBlocks(allocated, known::contains, "leaked: allocated, but nothing knows it");
-            return checker.report(allocated.size());
+            long blocks = 0;
+            for (Map.Entry<Integer, Set<Long>> brick : allocated.entrySet()) {
+                BrickId id = new BrickId(brick.getKey());
+                Set<Long> log = own.getOrDefault(brick.getKey(), Set.of());
+                Set<Long> known = new HashSet<>(log);
+                known.addAll(core.spaces.of(id).knownBlocks());
+                checker.uses(id).addAll(log);
+                checker.checkBlocks(id, brick.getValue(), known::contains, "leaked: allocated, but nothing knows it");
+                blocks += brick.getValue().size();
+            }
+            checker.noteUnseen(allocated.keySet());
+            return checker.report(blocks);
         });
     }
 
-    /** Checks what a log gave, without an owner. {@code own}: blocks of log and checkpoint. */
+    /**
+     * Checks what a log gave, without an owner.
+     *
+     * @param own blocks of log and checkpoint
+     * @param allocated what the one brick has that can be looked at
+     */
     static CheckReport checkReplayed(
             String volume, Recovery.Result found, Set<Long> own, Set<Long> allocated, BrickId brick) {
-        VolumeChecker checker = new VolumeChecker(volume, found.tables(), brick);
+        VolumeChecker checker = new VolumeChecker(volume, found.tables());
         checker.checkTree();
         checker.checkExtents();
-        checker.referenced.addAll(own);
-        long unused = allocated.stream()
-                .filter(block -> !checker.referenced.contains(block))
-                .count();
+        Set<Long> used = checker.uses(brick);
+        used.addAll(own);
+        long unused = allocated.stream().filter(block -> !used.contains(block)).count();
         if (unused > 0) {
             checker.notes.add(unused + " blocks were reserved or being freed; the next start reclaims them");
         }
         if (found.torn()) {
             checker.notes.add("the log ends in an unfinished record, which was never acknowledged");
         }
-        checker.checkBlocks(allocated, block -> true, "");
+        checker.checkBlocks(brick, allocated, block -> true, "");
+        checker.noteUnseen(Set.of(brick.value()));
         return checker.report(allocated.size());
+    }
+
+    private Set<Long> uses(BrickId brick) {
+        return referenced.computeIfAbsent(brick.value(), b -> new HashSet<>());
+    }
+
+    private void noteUnseen(Set<Integer> seen) {
+        referenced.forEach((brick, blocks) -> {
+            if (!seen.contains(brick)) {
+                notes.add(
+                        "brick b" + brick + " cannot be looked at: " + blocks.size() + " blocks there are not checked");
+            }
+        });
     }
 
     private void checkTree() {
@@ -152,7 +178,7 @@ public final class VolumeChecker {
     }
 
     private void checkExtents() {
-        Space claimed = new Space(brick);
+        Map<Integer, Space> claimed = new HashMap<>();
         Set<Long> whole = new HashSet<>();
         tables.forEach(inode -> {
             ExtentMap map = inode.extents();
@@ -163,7 +189,11 @@ public final class VolumeChecker {
                 long packed = map.packedAt(i);
                 units += ExtentMap.capacity(packed) / 512;
                 boolean isWhole = ExtentMap.capacity(packed) == BlockId.BLOCK_BYTES;
-                String wrong = ExtentMap.wellFormed(packed) ? claimed.claim(block, packed) : "malformed";
+                BrickId brick = ExtentMap.brick(packed);
+                String wrong = ExtentMap.wellFormed(packed)
+                        ? claimed.computeIfAbsent(brick.value(), b -> new Space(brick))
+                                .claim(block, packed)
+                        : "malformed";
                 if (wrong == null && (isWhole ? !whole.add(block) : whole.contains(block))) {
                     wrong = "block " + new BlockId(block) + " is used twice";
                 }
@@ -173,7 +203,7 @@ public final class VolumeChecker {
                 if (i > 0 && map.tileAt(i) <= map.tileAt(i - 1)) {
                     problem("inode " + inode.ino + ": extents out of order at tile " + map.tileAt(i));
                 }
-                referenced.add(block);
+                uses(brick).add(block);
             }
             if (inode.isRegular() && units != inode.blocks) {
                 problem("inode " + inode.ino + " counts " + inode.blocks + " units, its extents have " + units);
@@ -181,15 +211,16 @@ public final class VolumeChecker {
         });
     }
 
-    private void checkBlocks(Set<Long> allocated, Predicate<Long> mayBeUnreferenced, String otherwise) {
-        for (long block : referenced) {
+    private void checkBlocks(BrickId brick, Set<Long> allocated, Predicate<Long> mayBeUnreferenced, String otherwise) {
+        Set<Long> used = uses(brick);
+        for (long block : used) {
             if (!allocated.contains(block)) {
-                problem("block " + new BlockId(block) + " is in use, but the brick does not have it");
+                problem("block " + new BlockId(block) + " is in use, but brick " + brick + " does not have it");
             }
         }
         for (long block : allocated) {
-            if (!referenced.contains(block) && !mayBeUnreferenced.test(block)) {
-                problem("block " + new BlockId(block) + " is " + otherwise);
+            if (!used.contains(block) && !mayBeUnreferenced.test(block)) {
+                problem("block " + new BlockId(block) + " on brick " + brick + " is " + otherwise);
             }
         }
     }
@@ -213,8 +244,8 @@ public final class VolumeChecker {
         return new String(name, java.nio.charset.StandardCharsets.UTF_8);
     }
 
-    /** Work of {@link OwnerKeeper#paused}: sees the log's and checkpoint's blocks, and all that the brick has for the volume. */
+    /** Work of {@link OwnerKeeper#paused}: sees the log's and checkpoint's blocks, and all that the bricks have for the volume; by brick. */
     interface Paused<T> {
-        T with(Set<Long> own, Set<Long> allocated) throws BrickException;
+        T with(Map<Integer, Set<Long>> own, Map<Integer, Set<Long>> allocated) throws BrickException;
     }
 }

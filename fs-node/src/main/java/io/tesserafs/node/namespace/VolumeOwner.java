@@ -37,9 +37,25 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     /** A shorter log is replayed faster than a checkpoint is written. */
     private static final int CHECKPOINT_AT_CLOSE_SEGMENTS = 3;
 
-    /** What {@link #open} found and did. */
+    /** The node that the last owner wished to be the next; 0 if it did not care, or there is none. */
+    public static int heir(ManifestStore manifests) throws IOException {
+        byte[] bytes = manifests.read().bytes();
+        try {
+            return bytes.length == 0 ? 0 : Manifest.decode(bytes).heir();
+        } catch (Manifest.BadManifestException e) {
+            LOG.debug("whoever opens the volume will say so: {}", e.getMessage());
+            return 0;
+        }
+    }
+
+    /**
+     * What {@link #open} found and did.
+     *
+     * @param lastHome the brick that the last owner's log was on, of its own node; 0 if there was none
+     */
     public record RecoveryReport(
             boolean formatted,
+            int lastHome,
             long records,
             long lastLsn,
             boolean tornTail,
@@ -62,6 +78,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
     private final OwnerCore core;
     private final OwnerBlocks blocks;
+    private final OwnerBricks bricks;
     private final OwnerKeeper keeper;
     private final NameOperations names;
     private final FileOperations files;
@@ -69,9 +86,10 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     private volatile @Nullable OrphanListener orphanListener;
     private boolean closed;
 
-    VolumeOwner(OwnerCore core, OwnerBlocks blocks, OwnerKeeper keeper, RecoveryReport report) {
+    VolumeOwner(OwnerCore core, OwnerBlocks blocks, OwnerBricks bricks, OwnerKeeper keeper, RecoveryReport report) {
         this.core = core;
         this.blocks = blocks;
+        this.bricks = bricks;
         this.keeper = keeper;
         this.report = report;
         this.names = new NameOperations(core);
@@ -89,7 +107,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     public static VolumeOwner open(
             VolumeConfig config, long epoch, ManifestStore manifests, BrickClient brick, boolean sameBoot, long nowNs)
             throws IOException, StaleEpochException {
-        return OwnerStart.open(config, epoch, manifests, brick, sameBoot, false, nowNs);
+        return OwnerStart.open(config, epoch, manifests, OwnerBricks.only(brick), sameBoot, false, nowNs);
     }
 
     /**
@@ -99,7 +117,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     public void freeUnadopted() {
         core.lock.lock();
         try {
-            core.space.freeUnadopted();
+            core.spaces.freeUnadopted();
         } finally {
             core.lock.unlock();
         }
@@ -123,8 +141,10 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     }
 
     /**
-     * As the other, for an owner that may inherit sessions.
+     * As the other, on many bricks, and for an owner that may inherit sessions.
      *
+     * @throws LogUnreachableException no brick that has the whole log answers: another node may reach one, or this one later
+     * @param sameBoot of the local brick
      * @param heirs nodes of the last owner may live that have space which no record names yet, and files open that have no name any more: neither is
      *     freed then
      */
@@ -132,12 +152,12 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
             VolumeConfig config,
             long epoch,
             ManifestStore manifests,
-            BrickClient brick,
+            OwnerBricks bricks,
             boolean sameBoot,
             boolean heirs,
             long nowNs)
             throws IOException, StaleEpochException {
-        return OwnerStart.open(config, epoch, manifests, brick, sameBoot, heirs, nowNs);
+        return OwnerStart.open(config, epoch, manifests, bricks, sameBoot, heirs, nowNs);
     }
 
     public RecoveryReport report() {
@@ -344,6 +364,9 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
     @Override
     public InodeAttr commit(long ino, DataCommit commit) throws FsException {
+        for (Extent extent : commit.extents()) {
+            keeper.space().open(extent.ref().brick()); // it may have space of the last owner's
+        }
         boolean flushed = commit.durable();
         if (!flushed) {
             List<ExtentRef> moved = files.movedFromDurable(ino, commit);
@@ -358,7 +381,10 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     private void flushExtents(List<Extent> extents) throws FsException {
         try {
             for (Extent extent : extents) {
-                blocks.flush(extent.ref().block(), extent.ref().offset(), extent.validBytes());
+                ExtentRef ref = extent.ref();
+                bricks.tell(
+                        ref.brick(),
+                        client -> OwnerBlocks.flush(client, ref.block(), ref.offset(), extent.validBytes()));
             }
         } catch (BrickException e) {
             throw new FsException(Errno.EIO, "flush failed: " + e.getMessage());
@@ -370,28 +396,63 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         if (bytes < 1 || bytes > BlockId.BLOCK_BYTES) {
             throw new IllegalArgumentException("allocation of " + bytes + " bytes");
         }
-        ExtentRef ref = take(bytes);
-        for (int attempt = 0; ref == null && attempt < 2; attempt++) {
-            try {
-                if (!keeper.refill()) {
-                    sync(); // frees wait for the log to be durable
-                    keeper.reclaim();
-                    keeper.refill();
-                }
-            } catch (BrickException e) {
-                if (e.reason() != BrickException.Reason.NO_SPACE) {
-                    throw new FsException(Errno.EIO, "allocation failed: " + e.getMessage());
-                }
-            }
-            ref = take(bytes);
-        }
+        ExtentRef ref = allocateSomewhere(bytes, preferred);
         for (long left = DYING_PATIENCE_MS; ref == null && left > 0 && mayGetSpaceSoon(); left -= DYING_CHECK_MS) {
-            ref = takeFreed(bytes);
+            sleep();
+            ref = allocateSomewhere(bytes, preferred);
         }
         if (ref == null) {
             throw new FsException(Errno.ENOSPC, "no space left on the volume's bricks");
         }
         return ref;
+    }
+
+    /** On the brick of who asks, else on this node's, else where there is room. */
+    private @Nullable ExtentRef allocateSomewhere(int bytes, BrickId preferred) throws FsException {
+        BrickId local = bricks.local();
+        List<BrickId> others = bricks.others();
+        boolean known = preferred.equals(local) || others.contains(preferred);
+        ExtentRef ref = known ? allocate(preferred, bytes) : null;
+        if (ref == null && !preferred.equals(local)) {
+            ref = allocate(local, bytes);
+        }
+        for (BrickId other : others) {
+            ref = ref == null && !other.equals(preferred) ? allocate(other, bytes) : ref;
+        }
+        return ref;
+    }
+
+    private @Nullable ExtentRef allocate(BrickId brick, int bytes) throws FsException {
+        Space space = keeper.space().open(brick);
+        if (space == null) {
+            return null;
+        }
+        ExtentRef ref = take(space, bytes);
+        for (int attempt = 0; ref == null && attempt < 2; attempt++) {
+            try {
+                if (!keeper.space().refill(space)) {
+                    sync(); // frees wait for the log to be durable
+                    keeper.space().reclaim(space);
+                    keeper.space().refill(space);
+                }
+            } catch (BrickException e) {
+                if (e.reason() != BrickException.Reason.NO_SPACE) {
+                    LOG.debug("nothing can be allocated on brick {}: {}", brick, e.getMessage());
+                    return null;
+                }
+            }
+            ref = take(space, bytes);
+        }
+        return ref;
+    }
+
+    private static void sleep() throws FsException {
+        try {
+            Thread.sleep(DYING_CHECK_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FsException(Errno.EINTR, "interrupted");
+        }
     }
 
     /** Deleted files give their space back once every node has let go of them: before that the volume is not full, the others are slow. */
@@ -400,28 +461,11 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         return listener != null && listener.mayDieSoon();
     }
 
-    private @Nullable ExtentRef takeFreed(int bytes) throws FsException {
-        try {
-            Thread.sleep(DYING_CHECK_MS);
-            sync();
-            keeper.reclaim();
-            keeper.refill();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new FsException(Errno.EINTR, "interrupted");
-        } catch (BrickException e) {
-            if (e.reason() != BrickException.Reason.NO_SPACE) {
-                throw new FsException(Errno.EIO, "allocation failed: " + e.getMessage());
-            }
-        }
-        return take(bytes);
-    }
-
-    private @Nullable ExtentRef take(int bytes) throws FsException {
+    private @Nullable ExtentRef take(Space space, int bytes) throws FsException {
         core.begin();
         try {
-            ExtentRef ref = core.space.take(bytes);
-            if (core.space.reserveCount() < 2) {
+            ExtentRef ref = space.take(bytes);
+            if (space.reserveCount() < 2) {
                 core.wakeKeeper();
             }
             return ref;
@@ -434,7 +478,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     public void release(ExtentRef unused) {
         core.lock.lock();
         try {
-            if (!core.space.release(unused)) {
+            if (!core.spaces.release(unused)) {
                 LOG.warn("release of space that was not reserved: {}", unused);
             }
         } finally {
@@ -455,7 +499,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     public void sync() throws FsException {
         core.checkRunning();
         try {
-            core.log.flush(core.lock);
+            core.flush();
         } catch (BrickException e) {
             core.stop("the log cannot be flushed: " + e.getMessage());
             throw new FsException(Errno.EIO, "the log cannot be flushed");
@@ -464,19 +508,30 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
     @Override
     public Statistics statistics() {
-        BrickInfo info = blocks.brick().info();
+        long unit = BlockId.BLOCK_BYTES / ExtentRef.MIN_SLICE_BYTES;
+        long total = 0;
+        long free = 0;
+        long usable = 0;
+        List<Space> spaces = core.spaces.all();
         core.lock.lock();
         try {
-            long unit = BlockId.BLOCK_BYTES / ExtentRef.MIN_SLICE_BYTES;
-            long reserved = core.space.reserveCount();
-            long slices = core.space.freeSliceBytes() / ExtentRef.MIN_SLICE_BYTES;
-            long free = (info.freeBlocks() + reserved) * unit + slices;
-            long keep = Math.max(0, info.freeBlocks() - keeper.keepBlocks());
+            for (Space space : spaces) {
+                BrickInfo info = space == core.spaces.local() ? blocks.brick().info() : space.info();
+                if (info == null) {
+                    continue; // not heard of in this term
+                }
+                long reserved = space.reserveCount() * unit;
+                long slices = space.freeSliceBytes() / ExtentRef.MIN_SLICE_BYTES;
+                long keep = Math.max(0, info.freeBlocks() - keeper.space().keepBlocks(info));
+                total += info.totalBlocks() * unit;
+                free += info.freeBlocks() * unit + reserved + slices;
+                usable += keep * unit + reserved + slices;
+            }
             long inodes = core.tables.inodeCount();
             return new Statistics(
-                    info.totalBlocks() * unit,
+                    total,
                     free,
-                    (keep + reserved) * unit + slices,
+                    usable,
                     ExtentRef.MIN_SLICE_BYTES,
                     inodes,
                     Math.max(0, core.config.maxInodes() - inodes));
@@ -493,6 +548,11 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     /** Orderly end: everything durable, a short log, the manifest marked as complete. Idempotent. */
     @Override
     public void close() throws IOException {
+        close(0);
+    }
+
+    /** As {@link #close()}; {@code heir} is the node that shall own the volume next, 0 for any. */
+    public void close(int heir) throws IOException {
         if (closed) {
             return;
         }
@@ -500,16 +560,18 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         keeper.stop();
         try {
             if (!core.isStopped()) {
-                core.log.flush(core.lock);
-                keeper.reclaim();
+                sync();
+                keeper.space().reclaim();
                 if (keeper.segmentsInUse() > CHECKPOINT_AT_CLOSE_SEGMENTS) {
                     keeper.checkpointNow();
                 }
-                core.log.flush(core.lock);
-                keeper.closeCleanly(core.log.lastLsn());
+                sync();
+                keeper.closeCleanly(core.log.lastLsn(), heir);
             }
         } catch (StaleEpochException e) {
             LOG.warn("volume {}: deposed while closing: {}", core.config.name(), e.getMessage());
+        } catch (FsException e) {
+            throw new IOException("volume " + core.config.name() + ": " + e.getMessage(), e);
         } finally {
             core.stop("closed");
             core.log.close();

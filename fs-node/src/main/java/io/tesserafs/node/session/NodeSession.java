@@ -67,6 +67,9 @@ public final class NodeSession implements AutoCloseable {
 
         /** A new session is about to begin; bricks are to be reached under it. */
         void sessionBegins(SessionId session);
+
+        /** Whether another node can own the volume. */
+        boolean hasRivals();
     }
 
     private final int volume;
@@ -258,6 +261,11 @@ public final class NodeSession implements AutoCloseable {
             link = null;
             if (state == State.ATTACHED) {
                 become(State.DETACHED);
+            }
+            Lease current = lease;
+            if (which.here() != null && current != null && callbacks.hasRivals()) {
+                current.endBy(System.nanoTime()
+                        + TimeUnit.MILLISECONDS.toNanos(which.terms().deposedMs()));
             }
             notifyAll();
         }

@@ -114,6 +114,7 @@ public final class OwnedVolume implements AutoCloseable {
 
     /**
      * @param inherited sessions that the last owner had, with their nodes: until each of them is back, or its time is over and it is fenced, nothing is granted
+     * @param fallen the node of the last owner if it is not a member of the cluster any more, else 0: its session ended when, or soon after, it was deposed
      */
     public OwnedVolume(
             int volume,
@@ -123,6 +124,7 @@ public final class OwnedVolume implements AutoCloseable {
             Fence fence,
             Records records,
             Map<SessionId, Integer> inherited,
+            int fallen,
             Runnable onFailure) {
         this.volume = volume;
         this.epoch = epoch;
@@ -140,14 +142,20 @@ public final class OwnedVolume implements AutoCloseable {
         this.timer = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().daemon().name("tessera-sessions-" + volume).factory());
         long now = System.nanoTime();
+        List<SessionId> dead = new ArrayList<>();
         inherited.forEach((id, node) -> {
-            sessions.inherit(id, node, now);
+            long youngerByMs = node == fallen ? terms.ownerWaitsMs() - terms.afterOwnerMs() : 0;
+            sessions.inherit(id, node, now - TimeUnit.MILLISECONDS.toNanos(youngerByMs));
+            if (node == fallen) {
+                dead.add(id);
+            }
         });
         if (!sessions.isComplete()) {
             LOG.info("volume {}: waiting for the sessions {} of the last owner", volume, inherited.keySet());
             tokens.beginGrace();
         }
         orphans.start();
+        dead.forEach(id -> evictions.execute(() -> evict(id)));
         int every = Math.max(1, terms.termMs() / EXPIRY_CHECKS_PER_TERM);
         var _ = timer.scheduleWithFixedDelay(this::tick, every, every, TimeUnit.MILLISECONDS);
     }

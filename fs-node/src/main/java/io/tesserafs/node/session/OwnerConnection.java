@@ -58,6 +58,10 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         return new There(there, volume, node, session, endpoint, callbacks, locks);
     }
 
+    SessionTerms terms() {
+        return terms;
+    }
+
     int renewEveryMs() {
         return terms.renewEveryMs();
     }

@@ -100,6 +100,7 @@ class OwnerInspectionTest {
                 (victim, node) -> fenced.add(victim),
                 new NoRecords(),
                 inherited,
+                0,
                 () -> {});
     }
 

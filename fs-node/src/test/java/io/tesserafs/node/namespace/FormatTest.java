@@ -46,9 +46,10 @@ class FormatTest {
 
     @Test
     void shouldRefuseDamagedManifests() throws Exception {
-        Manifest manifest = new Manifest(3, 9, 10, 20, 0, List.of(new Manifest.Entry(7, 1), new Manifest.Entry(8, 2)));
+        Manifest manifest =
+                new Manifest(3, 9, 10, 20, 0, 2, 5, 4, List.of(new Manifest.Entry(7, 1), new Manifest.Entry(8, 2)));
         byte[] bytes = manifest.encode();
-        assertThat(bytes).hasSize(56 + 2 * 16 + 4);
+        assertThat(bytes).hasSize(64 + 2 * 16 + 4);
         assertThat(Manifest.decode(bytes)).isEqualTo(manifest);
         for (int i = 0; i < bytes.length; i++) {
             byte[] damaged = bytes.clone();

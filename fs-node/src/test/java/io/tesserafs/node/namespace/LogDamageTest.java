@@ -73,7 +73,7 @@ class LogDamageTest {
         volume.start(true);
         volume.die();
         OwnerFixture.MemoryManifest store = volume.manifest;
-        store.write(manifest.closedAt(100_000).encode(), store.read().version(), 1);
+        store.write(manifest.closedAt(100_000, 0).encode(), store.read().version(), 1);
         assertThatThrownBy(() -> volume.start(true))
                 .isInstanceOf(RecoveryException.class)
                 .hasMessageContaining("durable up to LSN 100000");

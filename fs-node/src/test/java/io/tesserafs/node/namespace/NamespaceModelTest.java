@@ -63,7 +63,7 @@ class NamespaceModelTest {
             volume.start(true);
             compare();
             volume.owner.sync();
-            volume.owner.keeper().reclaim();
+            volume.owner.keeper().space().reclaim();
             assertThat(freeAtStart - volume.owner.statistics().free())
                     .as("4 KiB units that an empty volume still uses, beside its log and checkpoint")
                     .isLessThan(20 * 512);

@@ -89,7 +89,7 @@ public final class OwnerFixture implements AutoCloseable {
             client = fabric.connect(brick.id(), new SessionId(epoch));
             VolumeConfig config = new VolumeConfig("test", 1, VOLUME, maxInodes);
             owner = keepOrphans
-                    ? VolumeOwner.open(config, epoch, manifest, client, sameBoot, true, now())
+                    ? VolumeOwner.open(config, epoch, manifest, OwnerBricks.only(client), sameBoot, true, now())
                     : VolumeOwner.open(config, epoch, manifest, client, sameBoot, now());
             owner.freeUnadopted();
             started = true;

@@ -131,14 +131,14 @@ class VolumeCheckerTest {
     @Test
     void shouldReportABlockThatTheBrickDoesNotHave() throws Exception {
         volume.client.free(whole.block());
-        expect("block " + whole.block() + " is in use, but the brick does not have it");
+        expect("block " + whole.block() + " is in use, but brick b1 does not have it");
     }
 
     @Test
     void shouldReportABlockThatNobodyKnows() throws Exception {
         BlockId leaked = BlockId.of(1, 0x7777);
         volume.client.alloc(leaked);
-        expect("block " + leaked + " is leaked: allocated, but nothing knows it");
+        expect("block " + leaked + " on brick b1 is leaked: allocated, but nothing knows it");
     }
 
     @Test

@@ -78,6 +78,7 @@ class ExactlyOnceTest {
                         public void remove(SessionId session) {}
                     },
                     inherited,
+                    0,
                     () -> {});
             assertThat(elected.attach(
                             SESSION,

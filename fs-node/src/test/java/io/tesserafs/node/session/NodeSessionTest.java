@@ -65,6 +65,7 @@ class NodeSessionTest {
                         (victim, node) -> {},
                         new NoRecords(),
                         Map.of(),
+                        0,
                         () -> {});
                 TokenCache tokens = new TokenCache(10)) {
             tokens.onRecall(NOTHING_CACHED);
@@ -76,6 +77,11 @@ class NodeSessionTest {
                 return new OwnerFinder.Whereabouts(owner, null);
             };
             NodeSession.Node node = new NodeSession.Node() {
+                @Override
+                public boolean hasRivals() {
+                    return false;
+                }
+
                 @Override
                 public void alone(boolean alone) {}
 

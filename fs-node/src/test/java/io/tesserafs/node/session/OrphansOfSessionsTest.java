@@ -101,6 +101,7 @@ class OrphansOfSessionsTest {
                     public void remove(SessionId session) {}
                 },
                 inherited,
+                0,
                 () -> {});
     }
 

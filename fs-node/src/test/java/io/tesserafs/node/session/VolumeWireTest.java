@@ -204,6 +204,7 @@ class VolumeWireTest {
                     public void remove(SessionId session) {}
                 },
                 Map.of(),
+                0,
                 () -> {});
         assertThat(owner.attach(SESSION, false, new SessionCodec.Opening(7, 1, List.of()), new OwnedVolume.NodeEnd() {
                     @Override

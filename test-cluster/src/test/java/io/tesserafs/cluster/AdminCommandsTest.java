@@ -191,14 +191,22 @@ class AdminCommandsTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
-    void shouldRefuseToMoveAVolumeToWhereItsLogIsNot(int node) throws Exception {
+    void shouldMoveAVolumeToAnotherNode(int node) throws Exception {
         int owner = owner();
         assertThat(text(node, "volume", "owner", "move", Integer.toString(owner)))
                 .isEqualTo("Volume main is owned by node" + owner + " already.\n");
-        assertThat(ask(node, "volume", "owner", "move", Integer.toString(NODES + 1 - owner))
-                        .expectFailure()
-                        .output())
-                .contains("only that node can own it")
+        int other = NODES + 1 - owner;
+        assertThat(text(node, "volume", "owner", "move", Integer.toString(other)))
+                .isEqualTo("Volume main goes to node" + other + ": it takes over now.\n");
+        Files.writeString(file(1, "moved"), "kept");
+        assertThat(json(node, "volume", "owner").path("node").asInt()).isEqualTo(other);
+        assertThat(Files.readString(file(2, "moved"))).isEqualTo("kept");
+    }
+
+    @Test
+    void shouldRefuseToMoveAVolumeToANodeThatIsNotThere() {
+        assertThat(ask(1, "volume", "owner", "move", "7").expectFailure().output())
+                .contains("there is no node 7")
                 .hasLineCount(1);
     }
 

@@ -42,6 +42,12 @@ final class VolumeOwnerCommand extends DaemonCommand {
                         + owner.path("node").asInt() + ", in epoch "
                         + owner.path("epoch").asLong() + ", with " + sessions
                         + (sessions == 1 ? " session." : " sessions.")
+                        + (owner.path("mirrorBrick").isInt()
+                                ? " Its log is on bricks b"
+                                        + owner.path("logBrick").asInt() + " and b"
+                                        + owner.path("mirrorBrick").asInt() + "."
+                                : " Its log is on brick b"
+                                        + owner.path("logBrick").asInt() + " alone.")
                         + (owner.path("state").asText().equals("waiting")
                                 ? " It waits for nodes that the last owner had."
                                 : ""));

@@ -3,6 +3,7 @@ package io.tesserafs.node.daemon;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.session.SessionTable;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.session.OwnedVolume;
@@ -13,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,8 +31,16 @@ final class SessionCommands {
      * Who owns a volume.
      *
      * @param state ready, or waiting: for nodes that the last owner had and that are not back yet
+     * @param mirrorBrick has a second copy of the log; null: there is none now
      */
-    private record OwnerInfo(String volume, int node, long epoch, String state, int sessions) {}
+    private record OwnerInfo(
+            String volume,
+            int node,
+            long epoch,
+            String state,
+            int sessions,
+            int logBrick,
+            @Nullable Integer mirrorBrick) {}
 
     static Object owner(OwnedVolume owned, NodeId self) {
         return new OwnerInfo(
@@ -38,7 +48,9 @@ final class SessionCommands {
                 self.value(),
                 owned.epoch(),
                 owned.isOpen() ? "ready" : "waiting",
-                owned.sessions().size());
+                owned.sessions().size(),
+                owned.service().logBrick().value(),
+                owned.service().mirrorBrick().map(BrickId::value).orElse(null));
     }
 
     /**

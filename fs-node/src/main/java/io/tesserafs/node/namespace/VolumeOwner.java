@@ -12,6 +12,7 @@ import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.SetAttr;
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.LongPredicate;
 import java.util.stream.LongStream;
@@ -538,6 +539,17 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         } finally {
             core.lock.unlock();
         }
+    }
+
+    /** Of this node: it has the log. */
+    public BrickId logBrick() {
+        return bricks.local();
+    }
+
+    /** What has a second copy of the log; without it, the volume waits for this node if it dies. */
+    public Optional<BrickId> mirrorBrick() {
+        LogMirror mirror = keeper.mirror();
+        return mirror.state() == LogMirror.State.COMPLETE ? Optional.ofNullable(mirror.brick()) : Optional.empty();
     }
 
     /** Log records from {@code fromLsn} on that are still there, at most {@code max}. Upkeep waits meanwhile. */

@@ -53,6 +53,7 @@ final class AdminCommands {
     Map<String, AdminHandler> peerHandlers() {
         Map<String, AdminHandler> handlers = new HashMap<>(owners.here());
         handlers.put("ping", args -> ping());
+        handlers.put(VolumeRemoval.FORGET, volumes::forget);
         return handlers;
     }
 

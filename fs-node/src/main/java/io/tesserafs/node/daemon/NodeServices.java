@@ -2,9 +2,6 @@ package io.tesserafs.node.daemon;
 
 import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.coherence.volume.VolumeRegistry;
-import io.tesserafs.fabric.brick.BlockId;
-import io.tesserafs.fabric.brick.BrickClient;
-import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.config.NodeConfig;
@@ -15,12 +12,16 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,12 +39,17 @@ final class NodeServices implements AutoCloseable {
     /** Election and replay; a million inodes take seconds. */
     private static final Duration OPEN_TIMEOUT = Duration.ofMinutes(10);
 
-    private static final int FREE_BATCH = 4096;
+    private static final long MAINTAIN_MS = 2000;
 
     private final Resources resources = new Resources();
     private final NodeConfig config;
     private final NodeMetrics metrics;
     private final Map<String, OpenVolume> volumes = new LinkedHashMap<>();
+    /** Seen before; whoever deletes them had the time to do it all. The timer's. */
+    private final Set<Integer> seenDeleting = new HashSet<>();
+
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("tessera-volumes").factory());
     private @Nullable ExportedBrick brick;
     private @Nullable Coordination coordination;
     private @Nullable NodeFabric fabric;
@@ -83,6 +89,7 @@ final class NodeServices implements AutoCloseable {
             }
             volume.mount(mount);
         }
+        var _ = timer.scheduleWithFixedDelay(this::maintain, MAINTAIN_MS, MAINTAIN_MS, TimeUnit.MILLISECONDS);
     }
 
     private void createDefaultVolume(VolumeRegistry registry) throws IOException {
@@ -164,7 +171,7 @@ final class NodeServices implements AutoCloseable {
             }
             for (OpenVolume known : volumes()) {
                 boolean gone = active.remove(known.info().number()) == null;
-                if (gone && known.mountPoint() == null && known.owner().isEmpty()) {
+                if (gone && known.mountPoint() == null) {
                     volumes.remove(known.info().name());
                     known.close();
                 }
@@ -189,26 +196,61 @@ final class NodeServices implements AutoCloseable {
         coordination().volumes().markDeleting(info.number());
         volumes.remove(info.name());
         volume.close();
-        return erase(info);
+        removal().letGoElsewhere(info);
+        try {
+            return removal().erase(info);
+        } catch (IOException e) {
+            LOG.info("volume {} is deleted as soon as all nodes and bricks take part: {}", info.name(), e.getMessage());
+            return 0;
+        }
     }
 
-    /** Frees what a volume that is being deleted still has, and forgets it; also what a crash left of a deletion. */
-    private long erase(VolumeInfo info) throws IOException {
-        long freed = 0;
-        try (BrickClient client = brick().fabric()
-                .connect(brick().brick().id(), new SessionId(info.uuid().getLeastSignificantBits()))) {
-            while (true) {
-                long[] blocks = client.list(BlockId.of(info.number(), 0), FREE_BATCH);
-                if (blocks.length == 0) {
-                    break;
-                }
-                client.free(Arrays.stream(blocks).mapToObj(BlockId::new).toArray(BlockId[]::new));
-                freed += blocks.length;
-            }
+    /** Lets go of a volume that another node deletes. */
+    synchronized void forget(String name) throws IOException {
+        OpenVolume known = volumes.get(name);
+        boolean deleting = known != null
+                && coordination()
+                        .volumes()
+                        .find(known.info().number())
+                        .map(info -> info.state() == VolumeInfo.State.DELETING)
+                        .orElse(true);
+        if (known != null && deleting && known.mountPoint() == null) {
+            volumes.remove(name);
+            known.close();
         }
-        coordination().volumes().remove(info.number());
-        LOG.info("volume {} deleted, {} blocks freed", info.name(), freed);
-        return freed;
+    }
+
+    /** Goes on with what a deletion could not do at once. */
+    private void erase(VolumeInfo info) {
+        try {
+            removal().erase(info);
+        } catch (IOException e) {
+            LOG.info("volume {} is not quite deleted yet: {}", info.name(), e.getMessage());
+        }
+    }
+
+    private VolumeRemoval removal() {
+        return new VolumeRemoval(coordination(), fabric());
+    }
+
+    /** Learns of volumes, so that this node is a candidate for all, and ends deletions that stopped half-way. */
+    private void maintain() {
+        try {
+            refresh();
+            List<VolumeInfo> deleting = new ArrayList<>();
+            if (coordination().connected()) {
+                for (VolumeInfo info : coordination().volumes().list()) {
+                    if (info.state() == VolumeInfo.State.DELETING) {
+                        deleting.add(info);
+                    }
+                }
+            }
+            deleting.stream().filter(info -> !seenDeleting.add(info.number())).forEach(this::erase);
+        } catch (IOException e) {
+            LOG.debug("volumes cannot be looked after now", e);
+        } catch (RuntimeException e) {
+            LOG.error("looking after volumes failed", e);
+        }
     }
 
     synchronized void mount(OpenVolume volume, Path path) throws IOException {
@@ -244,6 +286,7 @@ final class NodeServices implements AutoCloseable {
     @Override
     public synchronized void close() {
         closed = true;
+        timer.shutdownNow();
         List<OpenVolume> open = new ArrayList<>(volumes.values());
         volumes.clear();
         for (OpenVolume volume : open) {

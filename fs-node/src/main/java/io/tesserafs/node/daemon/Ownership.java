@@ -194,6 +194,15 @@ final class Ownership implements AutoCloseable {
     /** False if another node shall be the owner. */
     private boolean begin(long epoch, SessionId self, TermBricks bricks)
             throws IOException, FsException, InterruptedException {
+        if (coordination
+                .volumes()
+                .find(info.number())
+                .map(now -> now.state() != VolumeInfo.State.ACTIVE)
+                .orElse(true)) {
+            LOG.info("volume {} is being deleted", info.name());
+            closing = true;
+            return false;
+        }
         ZooKeeperManifestStore manifests = new ZooKeeperManifestStore(coordination.cluster(), info.number());
         int heir = VolumeOwner.heir(manifests);
         if (heir != 0

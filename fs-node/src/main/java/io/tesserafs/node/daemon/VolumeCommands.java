@@ -124,6 +124,16 @@ final class VolumeCommands {
         }
     }
 
+    /** Asked by the node that deletes the volume. */
+    Object forget(ObjectNode args) throws AdminException {
+        try {
+            services.forget(AdminArgs.text(args, "volume"));
+            return Map.of();
+        } catch (IOException e) {
+            throw AdminArgs.failed(e);
+        }
+    }
+
     Object mount(ObjectNode args) throws AdminException {
         OpenVolume volume = services.require(AdminArgs.text(args, "volume"));
         Path path = Path.of(AdminArgs.text(args, "path"));

@@ -8,6 +8,7 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -93,9 +94,12 @@ final class OwnerStart {
         for (int number : new int[] {manifest.home(), manifest.mirror()}) {
             if (number != 0) {
                 BrickId copy = new BrickId(number);
-                copies.add(copy.equals(bricks.local()) ? 0 : copies.size(), copy);
+                copies.add(copy);
             }
         }
+        // First what is near, last what is likely to be dead: nothing is granted while this waits for it.
+        List<BrickId> up = bricks.others();
+        copies.sort(Comparator.comparingInt(copy -> copy.equals(bricks.local()) ? 0 : up.contains(copy) ? 1 : 2));
         List<BrickException> failures = new ArrayList<>();
         for (BrickId copy : copies) {
             try {

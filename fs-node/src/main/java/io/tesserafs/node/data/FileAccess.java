@@ -7,6 +7,7 @@ import io.tesserafs.coherence.token.TokenException;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.VolumeService;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -23,6 +24,10 @@ final class FileAccess {
     private static final long LONGEST_PAUSE_MS = 500;
     private static final long LANE_BYTES = 4096;
 
+    /** Of the three readers that a mount has at least, one must be free for recalls, and one may be copying. */
+    private static final int FAR_HERE_MAX = 1;
+
+    private final Semaphore farHere = new Semaphore(FAR_HERE_MAX);
     private final VolumeService service;
     private final BrickSet bricks;
     private final long laneFrom;
@@ -44,6 +49,45 @@ final class FileAccess {
     /** Whether calls to the owner or bricks may have to wait for another host; then they have no place on a request's reader thread. */
     boolean mayWait() {
         return service.mayWait() || bricks.hasOthers();
+    }
+
+    /** What it takes to get at the bytes of a range whose token is entered. */
+    enum Reach {
+        /** Nothing: they are in memory that is mapped here, or known to be zero. */
+        NEAR,
+        /** A round trip to their brick. */
+        FAR,
+        /** Asking the owner, or waiting for somebody who does. */
+        UNKNOWN
+    }
+
+    static Reach reach(FileState file, long from, long to) {
+        if (file.calm) {
+            return Reach.NEAR;
+        }
+        long stamp = file.lock.tryReadLock();
+        if (stamp == 0) {
+            return Reach.UNKNOWN;
+        }
+        try {
+            long firstTile = from >>> TileMap.TILE_SHIFT;
+            long endTile = (to - 1 >>> TileMap.TILE_SHIFT) + 1;
+            if (!file.tiles.isFresh(firstTile, endTile)) {
+                return Reach.UNKNOWN;
+            }
+            return file.tiles.hasFar(firstTile, endTile) ? Reach.FAR : Reach.NEAR;
+        } finally {
+            file.lock.unlockRead(stamp);
+        }
+    }
+
+    /** Whether a request's reader thread may wait for a brick now; if so, {@link #exitFar} follows. */
+    boolean tryEnterFar() {
+        return farHere.tryAcquire();
+    }
+
+    void exitFar() {
+        farHere.release();
     }
 
     /** Part of a request, under its tokens. */
@@ -128,15 +172,21 @@ final class FileAccess {
 
     /**
      * Who reads a page under its token may learn from it that the file has grown, and then touch the new pages through a mapping: the kernel must know of
-     * them by then, or it sends SIGBUS without asking anybody. Not if the page at the new end is being read itself: then it knows.
+     * them by then, or it sends SIGBUS without asking anybody. Not if the page at the new end is being read itself: then it knows. May wait a moment.
      */
     void tellSize(FileState file, long from, long to) {
-        long size = file.size;
-        long lastPage = size - 1 & -LANE_BYTES;
-        if (lastPage > (file.toldSize - 1 & -LANE_BYTES) && size > 0 && (lastPage < from || lastPage >= to)) {
+        if (hasToTellSize(file, from, to)) {
+            long size = file.size;
             file.toldSize = size;
             kernel.extend(file.ino, size);
         }
+    }
+
+    /** Whether {@link #tellSize} has anything to do. */
+    static boolean hasToTellSize(FileState file, long from, long to) {
+        long size = file.size;
+        long lastPage = size - 1 & -LANE_BYTES;
+        return lastPage > (file.toldSize - 1 & -LANE_BYTES) && size > 0 && (lastPage < from || lastPage >= to);
     }
 
     private void fetch(FileState file, long firstTile, long endTile) throws FsException {

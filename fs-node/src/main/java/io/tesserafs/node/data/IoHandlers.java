@@ -149,17 +149,37 @@ final class IoHandlers {
         }
     }
 
-    /** Under the token; false if that would have to wait for another host. */
+    /** Under the token; false if that would have to wait for another host, other than for the bytes. */
     private boolean readNow(
             Request rq, OpenFile open, FileState file, long offset, int size, boolean mayWait, boolean direct)
             throws FsException {
-        if (!file.calm) {
-            if (mayWait) {
-                return false;
-            }
+        if (!mayWait) {
             access.prepare(file, offset, offset + size);
+            return readFetched(rq, open, file, offset, size, false, direct);
         }
-        if (!isMappable(file, offset, size, direct ? Mode.SHARED : file.readMode())) {
+        return switch (FileAccess.reach(file, offset, offset + size)) {
+            case UNKNOWN -> false;
+            case NEAR -> readFetched(rq, open, file, offset, size, true, direct);
+            case FAR -> {
+                // Handing over to another thread takes about as long as the bytes do.
+                if (!access.tryEnterFar()) {
+                    yield false;
+                }
+                try {
+                    yield readFetched(rq, open, file, offset, size, true, direct);
+                } finally {
+                    access.exitFar();
+                }
+            }
+        };
+    }
+
+    /** Where the bytes are is known. */
+    private boolean readFetched(
+            Request rq, OpenFile open, FileState file, long offset, int size, boolean mayWait, boolean direct)
+            throws FsException {
+        boolean tell = mayWait && !file.calm && FileAccess.hasToTellSize(file, offset, offset + size);
+        if (tell || !isMappable(file, offset, size, direct ? Mode.SHARED : file.readMode())) {
             return false;
         }
         boolean knowsEnd = !direct || offset + size <= file.size || knowsItsEnd(file);

@@ -55,6 +55,16 @@ final class TileMap {
         return far > 0;
     }
 
+    boolean hasFar(long fromTile, long toTile) {
+        for (long index = fromTile; hasFar() && index < toTile; index++) {
+            Tile tile = get(index);
+            if (tile != null && tile.memory == null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** For a file that was just created, whose tokens are held. */
     void startEmpty() {
         stale.clear();

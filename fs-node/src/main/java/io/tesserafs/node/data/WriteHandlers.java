@@ -182,8 +182,8 @@ final class WriteHandlers {
             throws FsException {
         int length = (int) payload.byteSize();
         long now = WallClock.nowNs();
-        if (file.calm && (fromCache || !file.attrStale)) {
-            int n = ExtentIo.tryOverwrite(file, offset, payload, length, now);
+        if (fromCache || !file.attrStale) {
+            int n = overwriteNow(file, offset, payload, now);
             if (n != ExtentIo.NOT_NOW) {
                 return n;
             }
@@ -204,6 +204,24 @@ final class WriteHandlers {
         } finally {
             FileAccess.exitIfHeld(file.tokens, all);
         }
+    }
+
+    private int overwriteNow(FileState file, long offset, MemorySegment payload, long now) throws FsException {
+        int length = (int) payload.byteSize();
+        return switch (FileAccess.reach(file, offset, offset + length)) {
+            case UNKNOWN -> ExtentIo.NOT_NOW;
+            case NEAR -> ExtentIo.tryOverwrite(file, offset, payload, length, now);
+            case FAR -> {
+                if (!access.tryEnterFar()) {
+                    yield ExtentIo.NOT_NOW;
+                }
+                try {
+                    yield ExtentIo.tryOverwrite(file, offset, payload, length, now);
+                } finally {
+                    access.exitFar();
+                }
+            }
+        };
     }
 
     /** Under the lane, on a thread that may wait. */

@@ -114,7 +114,8 @@ public final class TcpTransport implements Transport {
             try {
                 SocketChannel accepted = channel.accept();
                 if (strangersLeft.tryAcquire()) {
-                    Thread.startVirtualThread(() -> admit(accepted));
+                    // A socket that a virtual thread has read from costs a poll() with every read from then on.
+                    Thread.ofPlatform().daemon().name("tessera-tcp-admit").start(() -> admit(accepted));
                 } else {
                     LOG.warn("{}: too many at the door, turned away", accepted.getRemoteAddress());
                     accepted.close();

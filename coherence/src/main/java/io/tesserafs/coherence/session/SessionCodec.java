@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * RELEASE  16 as REQUEST, mode 0 for nothing that stays · 48 u64 seen
  * GRANT    16 as REQUEST · 48 u64 sequence · 56 u64 id
  * RECALL   16 as RELEASE, without seen
+ * YIELD    16 as RECALL
  * ALONE    16 u8 0 or 1
  * ORPHANED 16 u64 inode
  * LOCK_ENDED  16 u64 number of the lock request · 24 u8 result, a position in the list of LockResult
@@ -49,7 +50,8 @@ public final class SessionCodec {
         RECALL,
         ALONE,
         LOCK_ENDED,
-        ORPHANED
+        ORPHANED,
+        YIELD
     }
 
     /** What an owner says to a call. */
@@ -108,7 +110,8 @@ public final class SessionCodec {
             Kind.RECALL,
             Kind.ALONE,
             Kind.LOCK_ENDED,
-            Kind.ORPHANED);
+            Kind.ORPHANED,
+            Kind.YIELD);
     private static final List<Status> STATUSES = List.of(Status.OK, Status.NOT_OWNER, Status.NOT_READY, Status.ENDED);
     private static final List<Resource.Kind> RESOURCES =
             List.of(Resource.Kind.DATA, Resource.Kind.ATTR, Resource.Kind.ENTRIES);
@@ -185,6 +188,9 @@ public final class SessionCodec {
                         .flip();
             case TokenMessage.Recall m ->
                 token(Kind.RECALL, volume, session, m.resource(), m.keep(), m.fromByte(), m.toByte(), 0)
+                        .flip();
+            case TokenMessage.Yield m ->
+                token(Kind.YIELD, volume, session, m.resource(), m.keep(), m.fromByte(), m.toByte(), 0)
                         .flip();
         };
     }
@@ -322,6 +328,7 @@ public final class SessionCodec {
                 yield new TokenMessage.Grant(resource, from, to, mode, sequence, in.getLong());
             }
             case RECALL -> new TokenMessage.Recall(resource, from, to, mode);
+            case YIELD -> new TokenMessage.Yield(resource, from, to, mode);
             default -> throw new MalformedException("an owner does not say " + kind);
         };
     }

@@ -229,6 +229,7 @@ final class CachedTokens implements FileTokens {
             switch (message) {
                 case TokenMessage.Grant grant -> held.granted(grant);
                 case TokenMessage.Recall recall -> held.recalled(recall);
+                case TokenMessage.Yield offered -> held.askedToYield(offered);
             }
         });
     }
@@ -308,7 +309,7 @@ final class CachedTokens implements FileTokens {
             if (job.flush()) {
                 cache.handler().flush(resource, recall.from, recall.to, job.keep());
                 job = handOverAllButOne(step(() -> held.flushed(recall)));
-            } else if (recall.isVoluntary() && resource.kind() == Resource.Kind.DATA) {
+            } else if (recall.isQuiet() && resource.kind() == Resource.Kind.DATA) {
                 job = handOverAllButOne(step(() -> held.invalidated(recall)));
             } else {
                 job = handOverAllButOne(

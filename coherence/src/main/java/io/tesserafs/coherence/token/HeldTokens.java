@@ -63,8 +63,7 @@ final class HeldTokens {
         /** What stays; null for nothing. May become less while the recall runs. */
         private @Nullable Mode keep;
 
-        /** Nobody but this node wants it: give up giving up as soon as the range is used again. */
-        private volatile boolean voluntary;
+        private volatile Urgency urgency;
 
         private Step step = Step.INVALIDATING;
         private Coverage.ServedMark mark;
@@ -75,16 +74,21 @@ final class HeldTokens {
             return keep;
         }
 
-        /** Under the monitor or not: it only ever turns false, and then the kernel must be told. */
-        boolean isVoluntary() {
-            return voluntary;
+        /** The file is open nowhere here. Under the monitor or not: it only ever turns false, and then the kernel must be told. */
+        boolean isQuiet() {
+            return urgency == Urgency.UNUSED;
         }
 
-        Recall(long from, long to, @Nullable Mode keep, boolean voluntary) {
+        /** Nobody waits for it: give up giving up as soon as the range is used again. */
+        private boolean isVoluntary() {
+            return urgency != Urgency.WANTED;
+        }
+
+        Recall(long from, long to, @Nullable Mode keep, Urgency urgency) {
             this.from = from;
             this.to = to;
             this.keep = keep;
-            this.voluntary = voluntary;
+            this.urgency = urgency;
             this.mark = freshMark();
         }
 
@@ -96,6 +100,16 @@ final class HeldTokens {
         boolean isOpen() {
             return step == Step.INVALIDATING;
         }
+    }
+
+    /** Why a range is given back. */
+    enum Urgency {
+        /** This node has too much that it does not use. */
+        UNUSED,
+        /** Another one may want it soon. */
+        OFFERED,
+        /** Another one waits for it. */
+        WANTED
     }
 
     /** Steps of a recall's pass. */
@@ -178,19 +192,23 @@ final class HeldTokens {
     }
 
     void recalled(TokenMessage.Recall wanted) {
-        startRecalls(wanted.fromByte(), wanted.toByte(), wanted.keep(), false);
+        startRecalls(wanted.fromByte(), wanted.toByte(), wanted.keep(), Urgency.WANTED);
+    }
+
+    void askedToYield(TokenMessage.Yield wanted) {
+        startRecalls(wanted.fromByte(), wanted.toByte(), wanted.keep(), Urgency.OFFERED);
     }
 
     /** Gives back everything that is held, unless it is used meanwhile. */
     void evict() {
-        startRecalls(0, FileTokens.TO_END, null, true);
+        startRecalls(0, FileTokens.TO_END, null, Urgency.UNUSED);
     }
 
     void invalidated(Recall recall) {
         if (!recalls.contains(recall)) {
             return; // fenced meanwhile
         }
-        if (recall.voluntary && recall.mark.served()) {
+        if (recall.isVoluntary() && recall.mark.served()) {
             cancel(recall);
             return;
         }
@@ -382,7 +400,7 @@ final class HeldTokens {
         pieces = merged;
     }
 
-    private void startRecalls(long from, long to, @Nullable Mode keep, boolean voluntary) {
+    private void startRecalls(long from, long to, @Nullable Mode keep, Urgency urgency) {
         List<Piece> next = new ArrayList<>(pieces.size() + 2);
         List<Recall> begun = new ArrayList<>(1);
         for (Piece piece : pieces) {
@@ -390,13 +408,13 @@ final class HeldTokens {
                 next.add(piece);
             } else if (piece.recall != null) {
                 next.add(piece);
-                if (!voluntary) {
+                if (urgency == Urgency.WANTED) {
                     strengthen(piece.recall, keep);
                 }
             } else if (keep == Mode.SHARED && piece.mode == Mode.SHARED) {
                 next.add(piece);
             } else {
-                begun.add(split(piece, from, to, keep, voluntary, next));
+                begun.add(split(piece, from, to, keep, urgency, next));
             }
         }
         pieces = next;
@@ -406,12 +424,12 @@ final class HeldTokens {
     }
 
     private static Recall split(
-            Piece piece, long from, long to, @Nullable Mode keep, boolean voluntary, List<Piece> into) {
+            Piece piece, long from, long to, @Nullable Mode keep, Urgency urgency, List<Piece> into) {
         if (piece.from < from) {
             into.add(new Piece(piece.from, from, piece.mode));
         }
         Piece wanted = new Piece(Math.max(piece.from, from), Math.min(piece.to, to), piece.mode);
-        Recall recall = new Recall(wanted.from, wanted.to, keep, voluntary);
+        Recall recall = new Recall(wanted.from, wanted.to, keep, urgency);
         wanted.state = wanted.state.become(TokenState.RECALLING);
         wanted.recall = recall;
         into.add(wanted);
@@ -423,8 +441,8 @@ final class HeldTokens {
 
     /** Another recall of what is being recalled: it may want more of it. What was kept so far then needs another pass. */
     private static void strengthen(Recall recall, @Nullable Mode keep) {
-        if (recall.voluntary) {
-            recall.voluntary = false;
+        if (recall.isVoluntary()) {
+            recall.urgency = Urgency.WANTED;
             recall.mark.set(); // its pass may have spared the kernel; the next one invalidates
         }
         if (recall.keep != null && keep == null) {
@@ -471,7 +489,7 @@ final class HeldTokens {
             if (!recall.mark.served()) {
                 recall.step = Step.FLUSHING;
                 actions.flush(recall);
-            } else if (recall.voluntary) {
+            } else if (recall.isVoluntary()) {
                 cancel(recall);
             } else {
                 anotherPass(recall);

@@ -3,8 +3,10 @@ package io.tesserafs.coherence.token;
 import io.tesserafs.fabric.brick.SessionId;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 final class ResourceTokens {
     /** A range that one session holds; holdings of one session do not overlap. */
     private record Holding(SessionId session, long from, long to, Mode mode, long sequence) {}
+
+    private record Span(long from, long to) {}
 
     /** A request in the queue. */
     private static final class Waiting {
@@ -41,6 +45,7 @@ final class ResourceTokens {
     private final List<Holding> holdings = new ArrayList<>(1);
     private final List<Waiting> queue = new ArrayList<>(0);
     private final List<Sweep> sweeps = new ArrayList<>(0);
+    private final Foresight foresight = new Foresight();
 
     ResourceTokens(Resource resource) {
         this.resource = resource;
@@ -55,8 +60,13 @@ final class ResourceTokens {
     }
 
     void request(TokenTable table, SessionId session, TokenMessage.Request request) {
-        queue.add(new Waiting(session, request));
+        Waiting waiting = new Waiting(session, request);
+        queue.add(waiting);
+        long more = resource.kind() == Resource.Kind.DATA ? foresee(waiting) : 0;
         advance(table);
+        if (more > request.toByte() - request.fromByte()) {
+            offer(table, waiting, more);
+        }
         if (!queue.isEmpty()) {
             table.contended(this);
         }
@@ -215,6 +225,55 @@ final class ResourceTokens {
         waiting.recalledUpTo = table.lastSequence();
     }
 
+    /** How much others should be asked for together with a new request. */
+    private long foresee(Waiting waiting) {
+        Set<SessionId> losers = new HashSet<>(2);
+        for (Holding holding : holdings) {
+            if (waiting.conflictsWith(holding.session, holding.from, holding.to, holding.mode)) {
+                losers.add(holding.session);
+            }
+        }
+        TokenMessage.Request wanted = waiting.request;
+        return losers.isEmpty() ? 0 : foresight.taking(waiting.session, losers, wanted.toByte() - wanted.fromByte());
+    }
+
+    /** Asks for what will be wanted next if this goes on; what is being recalled already is not concerned. */
+    private void offer(TokenTable table, Waiting waiting, long bytes) {
+        TokenMessage.Request wanted = waiting.request;
+        long from = Ranges.alignDown(wanted.fromByte(), bytes);
+        long to = Ranges.alignUp(wanted.toByte(), bytes);
+        Mode keep = wanted.mode() == Mode.SHARED ? Mode.SHARED : null;
+        Set<SessionId> asked = new HashSet<>(2);
+        for (Holding holding : holdings) {
+            boolean around = holding.from < to
+                    && from < holding.to
+                    && (Math.max(holding.from, from) < wanted.fromByte() || wanted.toByte() < Math.min(holding.to, to));
+            boolean inTheWay = holding.mode == Mode.EXCLUSIVE || wanted.mode() == Mode.EXCLUSIVE;
+            if (around && inTheWay && !holding.session.equals(waiting.session) && asked.add(holding.session)) {
+                table.send(holding.session, new TokenMessage.Yield(resource, from, to, keep));
+            }
+        }
+    }
+
+    /** A range that is free, grown as far as that is so, within limits. */
+    private Span grown(SessionId session, Span range, Mode mode, long lowest, long highest) {
+        long low = lowest;
+        long high = highest;
+        for (Holding holding : holdings) {
+            if (!holding.session.equals(session) && (mode == Mode.EXCLUSIVE || holding.mode == Mode.EXCLUSIVE)) {
+                low = holding.to <= range.from ? Math.max(low, holding.to) : low;
+                high = holding.from >= range.to ? Math.min(high, holding.from) : high;
+            }
+        }
+        for (Waiting waiting : queue) {
+            if (waiting.conflictsWith(session, low, high, mode)) {
+                low = Math.max(low, Math.min(waiting.request.toByte(), range.from));
+                high = Math.min(high, Math.max(waiting.request.fromByte(), range.to));
+            }
+        }
+        return new Span(low, high);
+    }
+
     private void grant(TokenTable table, SessionId session, TokenMessage.Request wanted) {
         long from = wanted.fromByte();
         long to = wanted.toByte();
@@ -228,6 +287,13 @@ final class ResourceTokens {
         } else if (isFree(session, extentFrom, extentTo, mode, everybody)) {
             from = extentFrom;
             to = extentTo;
+        }
+        long more = foresight.bytes();
+        if (more > to - from) {
+            Span free =
+                    grown(session, new Span(from, to), mode, Ranges.alignDown(from, more), Ranges.alignUp(to, more));
+            from = free.from;
+            to = free.to;
         }
         // Neighbours in the same mode become one with it, unless somebody waits for them.
         for (boolean grown = true; grown; ) {

@@ -14,7 +14,7 @@ public final class TokenCounters {
             case TokenMessage.Request _ -> requests.increment();
             case TokenMessage.Release _ -> releases.increment();
             case TokenMessage.Grant _ -> grants.increment();
-            case TokenMessage.Recall _ -> recalls.increment();
+            case TokenMessage.Recall _, TokenMessage.Yield _ -> recalls.increment();
         }
     }
 

@@ -63,4 +63,14 @@ public sealed interface TokenMessage {
             long fromByte,
             long toByte,
             @Nullable Mode keep) implements ToNode {}
+
+    /**
+     * Someone works its way through the resource and will want the range soon: whatever of it is not in use, release or lower to {@code keep}. Nobody
+     * waits for that, and nothing is said of what stays.
+     */
+    record Yield(
+            Resource resource,
+            long fromByte,
+            long toByte,
+            @Nullable Mode keep) implements ToNode {}
 }

@@ -76,7 +76,8 @@ class SessionCodecTest {
         }
         List<TokenMessage.ToNode> toNode = List.of(
                 new TokenMessage.Grant(file, 0, Long.MAX_VALUE, Mode.EXCLUSIVE, 11, 8),
-                new TokenMessage.Recall(file, 0, 4096, null));
+                new TokenMessage.Recall(file, 0, 4096, null),
+                new TokenMessage.Yield(file, 0, 8192, Mode.SHARED));
         for (TokenMessage.ToNode message : toNode) {
             ByteBuffer in = SessionCodec.token(7, SESSION, message);
             Kind kind = SessionCodec.header(in).kind();

@@ -180,6 +180,7 @@ public final class SteppedTokens {
         switch (message) {
             case TokenMessage.Grant grant -> held.granted(grant);
             case TokenMessage.Recall recall -> held.recalled(recall);
+            case TokenMessage.Yield offered -> held.askedToYield(offered);
         }
     }
 

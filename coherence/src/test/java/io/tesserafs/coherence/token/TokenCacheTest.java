@@ -58,10 +58,35 @@ class TokenCacheTest {
         }
     }
 
+    /** Two messages to get and two to give for each step, whose length doubles up to {@link Foresight#MAX_BYTES}. */
+    private static long mostMessages(long tiles) {
+        return 4 * (32 + 2 * (tiles << TILE_SHIFT) / Foresight.MAX_BYTES);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {10, 100, 10_000})
+    void shouldCostWhoWorksThroughAFileOfAnotherNodeFewMessages(long tiles) throws Exception {
+        LocalOwner owner = new LocalOwner();
+        try (TokenCache reader = new TokenCache(owner.link(new SessionId(1)));
+                TokenCache writer = new TokenCache(owner.link(new SessionId(2)))) {
+            reader.onRecall(NOTHING_CACHED);
+            writer.onRecall(NOTHING_CACHED);
+            writeTiles(writer, tiles);
+            use(reader, tiles, Mode.SHARED);
+            assertThat(reader.counters().messages()).isLessThanOrEqualTo(mostMessages(tiles));
+            writeTiles(writer, tiles);
+            assertThat(writer.counters().messages()).isLessThanOrEqualTo(2 * mostMessages(tiles) + 2 * 64);
+        }
+    }
+
     private static void writeTiles(TokenCache writer, long tiles) throws TokenException {
-        FileTokens tokens = writer.open(Resource.data(7));
+        use(writer, tiles, Mode.EXCLUSIVE);
+    }
+
+    private static void use(TokenCache cache, long tiles, Mode mode) throws TokenException {
+        FileTokens tokens = cache.open(Resource.data(7));
         for (long tile = 0; tile < tiles; tile++) {
-            tokens.exit(tokens.enter(tile << TILE_SHIFT, (tile + 1) << TILE_SHIFT, Mode.EXCLUSIVE));
+            tokens.exit(tokens.enter(tile << TILE_SHIFT, (tile + 1) << TILE_SHIFT, mode));
         }
         tokens.close();
     }

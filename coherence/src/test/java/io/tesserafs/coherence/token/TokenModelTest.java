@@ -183,6 +183,7 @@ class TokenModelTest {
                         switch (node.toNode.remove()) {
                             case TokenMessage.Grant grant -> node.held.granted(grant);
                             case TokenMessage.Recall recall -> node.held.recalled(recall);
+                            case TokenMessage.Yield offered -> node.held.askedToYield(offered);
                         }
                     }
                 }

@@ -91,6 +91,37 @@ class TokenTableTest {
     }
 
     @Test
+    void shouldAskForMoreAndMoreThatIsUnusedWhenAReaderGoesOn() {
+        request(A, 0, PAGE, Mode.EXCLUSIVE);
+        for (int page = 0; page < 2; page++) {
+            assertThat(request(B, page * PAGE, (page + 1) * PAGE, Mode.SHARED)).hasSize(1);
+            release(A, page * PAGE, (page + 1) * PAGE, Mode.SHARED, 1);
+        }
+        assertThat(request(B, 2 * PAGE, 3 * PAGE, Mode.SHARED))
+                .containsExactly(
+                        recall(A, 2 * PAGE, 3 * PAGE, Mode.SHARED),
+                        new Sent(A, new TokenMessage.Yield(FILE, 0, 4 * PAGE, Mode.SHARED)));
+        // What is given up without being waited for is granted with what comes next.
+        release(A, 3 * PAGE, 4 * PAGE, Mode.SHARED, 1);
+        assertThat(release(A, 2 * PAGE, 3 * PAGE, Mode.SHARED, 1))
+                .containsExactly(grant(B, 0, 4 * PAGE, Mode.SHARED, 4, 4));
+    }
+
+    @Test
+    void shouldWaitOnlyForWhatIsWantedNotForWhatMightBe() {
+        request(A, 0, PAGE, Mode.EXCLUSIVE);
+        for (int page = 0; page < 2; page++) {
+            request(B, page * PAGE, (page + 1) * PAGE, Mode.SHARED);
+            release(A, page * PAGE, (page + 1) * PAGE, Mode.SHARED, 1);
+        }
+        request(B, 2 * PAGE, 3 * PAGE, Mode.SHARED);
+        assertThat(release(A, 2 * PAGE, 3 * PAGE, Mode.SHARED, 1)).hasSize(1);
+        assertThat(table.awaited()).isEmpty();
+        assertThat(table.held(A, FILE, 3 * PAGE, END)).isEqualTo(Mode.EXCLUSIVE);
+        assertThat(table.held(B, FILE, 0, 3 * PAGE)).isEqualTo(Mode.SHARED);
+    }
+
+    @Test
     void shouldGrantInOrderOfArrivalAndRecallForEveryWaiterAtOnce() {
         request(A, 0, 4 * PAGE, Mode.EXCLUSIVE);
         assertThat(request(B, 0, PAGE, Mode.EXCLUSIVE)).containsExactly(recall(A, 0, PAGE, null));

@@ -23,6 +23,8 @@ final class FileAccess {
     private static final long FIRST_PAUSE_MS = 5;
     private static final long LONGEST_PAUSE_MS = 500;
     private static final long LANE_BYTES = 4096;
+    /** Each may cost a round trip to its brick, which whoever asked waits for. */
+    private static final long FETCH_AHEAD_TILES = 8;
 
     /** Of the three readers that a mount has at least, one must be free for recalls, and one may be copying. */
     private static final int FAR_HERE_MAX = 1;
@@ -159,7 +161,7 @@ final class FileAccess {
             int all = file.tokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
             try {
                 if (all == FileTokens.REFUSED) {
-                    fetch(file, firstTile, endTile);
+                    fetchAhead(file, firstTile, endTile);
                 } else {
                     fetch(file, 0, TileMap.TILES_END);
                 }
@@ -187,6 +189,23 @@ final class FileAccess {
         long size = file.size;
         long lastPage = size - 1 & -LANE_BYTES;
         return lastPage > (file.toldSize - 1 & -LANE_BYTES) && size > 0 && (lastPage < from || lastPage >= to);
+    }
+
+    /** The range, and as much of what follows as this node has the token for: who reads on need not ask for each tile. */
+    private void fetchAhead(FileState file, long firstTile, long endTile) throws FsException {
+        for (long tiles = FETCH_AHEAD_TILES; tiles > 0; tiles /= 2) {
+            long end = Math.min(endTile + tiles, TileMap.TILES_END);
+            int ahead = file.tokens.tryEnter(firstTile << TileMap.TILE_SHIFT, end << TileMap.TILE_SHIFT, Mode.SHARED);
+            if (ahead != FileTokens.REFUSED) {
+                try {
+                    fetch(file, firstTile, end);
+                } finally {
+                    file.tokens.exit(ahead);
+                }
+                return;
+            }
+        }
+        fetch(file, firstTile, endTile);
     }
 
     private void fetch(FileState file, long firstTile, long endTile) throws FsException {

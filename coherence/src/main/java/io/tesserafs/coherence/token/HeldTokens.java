@@ -148,6 +148,7 @@ final class HeldTokens {
     private final Resource resource;
     private final TokenGate gate;
     private final Actions actions;
+    private final Coverage.Activity activity = new Coverage.Activity();
 
     /** Ascending, not overlapping; all HELD or RECALLING. */
     private List<Piece> pieces = new ArrayList<>(1);
@@ -195,8 +196,11 @@ final class HeldTokens {
         startRecalls(wanted.fromByte(), wanted.toByte(), wanted.keep(), Urgency.WANTED);
     }
 
+    /** Who uses the resource goes on with it: ranges that two take from each other again and again help neither. */
     void askedToYield(TokenMessage.Yield wanted) {
-        startRecalls(wanted.fromByte(), wanted.toByte(), wanted.keep(), Urgency.OFFERED);
+        if (!activity.take(wanted.keep())) {
+            startRecalls(wanted.fromByte(), wanted.toByte(), wanted.keep(), Urgency.OFFERED);
+        }
     }
 
     /** Gives back everything that is held, unless it is used meanwhile. */
@@ -542,10 +546,15 @@ final class HeldTokens {
         for (Recall recall : recalls) {
             marks.add(recall.mark);
         }
-        gate.publish(new Coverage(
+        Coverage coverage = new Coverage(
                 Arrays.copyOf(from, used),
                 Arrays.copyOf(to, used),
                 Arrays.copyOf(exclusive, used),
-                marks.toArray(new Coverage.ServedMark[0])));
+                marks.toArray(new Coverage.ServedMark[0]),
+                activity);
+        if (coverage.wholeMode() != 0) {
+            activity.note(Mode.EXCLUSIVE); // for all that will not be noted
+        }
+        gate.publish(coverage);
     }
 }

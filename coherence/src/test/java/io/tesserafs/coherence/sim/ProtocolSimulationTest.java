@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 class ProtocolSimulationTest {
     private static final int SEEDS = Integer.getInteger("tessera.sim.seeds", 3000);
-    private static final int SEEDS_TO_NOTICE_A_FLAW = 3000;
+    private static final int SEEDS_TO_NOTICE_A_FLAW = 12_000;
 
     private static World run(long seed, Flaw flaw) {
         World world = new World(seed, flaw);

@@ -79,6 +79,29 @@ class TokenCacheTest {
         }
     }
 
+    @Test
+    void shouldKeepWhatIsNotAskedForOfAFileThatIsInUse() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        try (TokenCache reader = new TokenCache(owner.link(new SessionId(1)));
+                TokenCache writer = new TokenCache(owner.link(new SessionId(2)))) {
+            reader.onRecall(NOTHING_CACHED);
+            writer.onRecall(NOTHING_CACHED);
+            FileTokens written = writer.open(Resource.data(7));
+            FileTokens read = reader.open(Resource.data(7));
+            for (long tile = 0; tile < 50; tile++) {
+                long used = (tile + 50) << TILE_SHIFT;
+                written.exit(written.enter(used, used + 4096, Mode.EXCLUSIVE));
+                read.exit(read.enter(tile << TILE_SHIFT, (tile + 1) << TILE_SHIFT, Mode.SHARED));
+            }
+            assertThat(writer.counters().requests.sum()).isEqualTo(1);
+            int rest = written.tryEnter(50L << TILE_SHIFT, FileTokens.TO_END, Mode.EXCLUSIVE);
+            assertThat(rest).isNotEqualTo(FileTokens.REFUSED);
+            written.exit(rest);
+            written.close();
+            read.close();
+        }
+    }
+
     private static void writeTiles(TokenCache writer, long tiles) throws TokenException {
         use(writer, tiles, Mode.EXCLUSIVE);
     }

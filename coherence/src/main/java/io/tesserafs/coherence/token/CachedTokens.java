@@ -200,6 +200,11 @@ final class CachedTokens implements FileTokens {
     }
 
     @Override
+    public synchronized boolean isHeldSince(long sequence) {
+        return held.isHeldSince(sequence);
+    }
+
+    @Override
     public void close() {
         cache.close(this);
     }

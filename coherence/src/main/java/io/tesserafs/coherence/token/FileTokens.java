@@ -80,6 +80,14 @@ public interface FileTokens {
      */
     int enterNow(long fromByte, long toByte, Mode mode);
 
+    /**
+     * For one who is inside: whether what the owner said along with that sequence still holds. It does if this node was given the token by then, and has not
+     * given up any of it since; and while the caller stays inside, it does not.
+     *
+     * @param sequence from {@link LocalOwner#offer} or {@link LocalOwner#asOf}; 0 for none
+     */
+    boolean isHeldSince(long sequence);
+
     /** Ends the use that returned {@code ticket}; exactly once, from any thread. */
     void exit(int ticket);
 

@@ -145,6 +145,8 @@ final class HeldTokens {
         }
     }
 
+    private static final long NEVER = Long.MAX_VALUE;
+
     private final Resource resource;
     private final TokenGate gate;
     private final Actions actions;
@@ -160,6 +162,9 @@ final class HeldTokens {
     private final List<Recall> recalls = new ArrayList<>(0);
     private long lastAsk;
     private long seen;
+    /** Sequence of the first grant since anything was given up: what was held by then, or came later, has been held without a pause. */
+    private long unbrokenSince = NEVER;
+
     private boolean drainRunning;
     private boolean fenced;
 
@@ -185,6 +190,9 @@ final class HeldTokens {
             return; // of the session that ended
         }
         seen = grant.sequence();
+        if (unbrokenSince == NEVER) {
+            unbrokenSince = grant.sequence();
+        }
         asks.remove(grant.id());
         insert(grant.fromByte(), grant.toByte(), grant.mode());
         reopenForWaiters();
@@ -237,6 +245,9 @@ final class HeldTokens {
             return;
         }
         recalls.remove(recall);
+        if (recall.keep == null) {
+            unbrokenSince = NEVER;
+        }
         List<Piece> left = new ArrayList<>(pieces.size());
         for (Piece piece : pieces) {
             if (piece.recall != recall) {
@@ -262,6 +273,7 @@ final class HeldTokens {
             piece.state = piece.state.become(TokenState.FENCED);
         }
         pieces = new ArrayList<>(0);
+        unbrokenSince = NEVER;
         fenced = true;
         asks.clear();
         recalls.clear();
@@ -289,6 +301,13 @@ final class HeldTokens {
     /** A new session begins after the last one ended. */
     void revive() {
         fenced = false;
+    }
+
+    /**
+     * See {@link FileTokens#isHeldSince}. What an owner said before the present link was made does not count: a grant that came with it may be lost.
+     */
+    boolean isHeldSince(long sequence) {
+        return sequence >= unbrokenSince && sequence >= actions.seenAtLeast();
     }
 
     /** Nothing is held, asked for, or under way: the object can be forgotten. */

@@ -10,6 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,6 +33,8 @@ public final class LocalOwner {
     private final List<Runnable> heldBack = new ArrayList<>();
 
     private boolean grace;
+    /** Grants go with an answer. Whoever works on the table. */
+    private boolean offering;
 
     /** Of a volume that has one owner for ever: for tests, and for one node alone. */
     public LocalOwner() {
@@ -80,6 +83,50 @@ public final class LocalOwner {
                 t.receive(session, message);
             }
         });
+    }
+
+    /**
+     * Gives the session all of these resources in that mode, if that can be done without asking anybody; never recalls. Waits for others who are at the
+     * table, who do not wait in turn.
+     *
+     * <p>What is read of these resources after this returned is good for the session for as long as {@link FileTokens#isHeldSince} says so of the result.
+     *
+     * @return the newest sequence if the session has all of them now, else 0
+     */
+    public long offer(SessionId session, Mode mode, Resource... wanted) {
+        return ask(session, t -> {
+            boolean all = true;
+            offering = true;
+            try {
+                for (Resource resource : wanted) {
+                    all &= t.offer(session, resource, mode);
+                }
+            } finally {
+                offering = false;
+            }
+            return all;
+        });
+    }
+
+    /** As {@link #offer}, but nothing is given that the session does not have. */
+    public long asOf(SessionId session, Mode mode, Resource resource) {
+        return ask(session, t -> {
+            Mode has = t.held(session, resource, 0, FileTokens.TO_END);
+            return has != null && has.covers(mode);
+        });
+    }
+
+    private long ask(SessionId session, Predicate<TokenTable> question) {
+        CompletableFuture<Long> answer = new CompletableFuture<>();
+        submit(t -> {
+            boolean has = false;
+            try {
+                has = !grace && receivers.containsKey(session) && question.test(t);
+            } finally {
+                answer.complete(has ? t.lastSequence() : 0);
+            }
+        });
+        return answer.join();
     }
 
     /** Ends a session: what it held is free from now on, and it gets no more messages. */
@@ -141,7 +188,9 @@ public final class LocalOwner {
 
     private void deliver(SessionId to, TokenMessage.ToNode message) {
         OwnerLink.Receiver receiver = receivers.get(to);
-        if (receiver != null) {
+        if (receiver != null && offering) {
+            receiver.receiveWithAnswer(message);
+        } else if (receiver != null) {
             receiver.receive(message);
         }
     }

@@ -26,5 +26,10 @@ public interface OwnerLink {
     @FunctionalInterface
     interface Receiver {
         void receive(TokenMessage.ToNode message);
+
+        /** As {@link #receive}; it is enough if the node has it before the answer that the owner is just working on. */
+        default void receiveWithAnswer(TokenMessage.ToNode message) {
+            receive(message);
+        }
     }
 }

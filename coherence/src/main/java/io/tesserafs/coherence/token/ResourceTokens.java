@@ -72,6 +72,19 @@ final class ResourceTokens {
         }
     }
 
+    /** If it is refused, somebody holds it or waits; so it is never left behind unused. */
+    boolean offer(TokenTable table, SessionId session, Mode mode) {
+        Mode has = held(session, 0, FileTokens.TO_END);
+        if (has != null && has.covers(mode)) {
+            return true;
+        }
+        if (!isFree(session, 0, FileTokens.TO_END, mode, queue.size())) {
+            return false;
+        }
+        enter(table, session, 0, FileTokens.TO_END, mode, TokenMessage.NOBODY_ASKED);
+        return true;
+    }
+
     /** Adds what was recalled for those who wait and is not released yet. False if nobody waits. */
     boolean awaited(List<TokenTable.Awaited> into) {
         for (Waiting waiting : queue) {

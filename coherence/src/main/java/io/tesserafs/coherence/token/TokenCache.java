@@ -162,7 +162,16 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     @Override
     public FileTokens open(Resource resource) {
         handler();
-        CachedTokens tokens = resources.compute(resource, (key, present) -> {
+        CachedTokens tokens = refer(resource);
+        if (ended) {
+            tokens.fence();
+        }
+        return tokens;
+    }
+
+    /** One reference more. */
+    private CachedTokens refer(Resource resource) {
+        return resources.compute(resource, (key, present) -> {
             CachedTokens found = present != null ? present : new CachedTokens(this, key, generation);
             found.countReference(1);
             if (present != null && found.references() == 1) {
@@ -172,10 +181,23 @@ public final class TokenCache implements TokenClient, AutoCloseable {
             }
             return found;
         });
-        if (ended) {
-            tokens.fence();
+    }
+
+    /**
+     * Whether all of the resource is held at this moment and was, without a pause, since the owner said something along with that sequence; see
+     * {@link FileTokens#isHeldSince}. Never waits.
+     */
+    public boolean isHeldSince(Resource resource, long sequence) {
+        CachedTokens tokens = sequence == 0 ? null : resources.get(resource);
+        int ticket = tokens == null ? FileTokens.REFUSED : tokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+        if (tokens == null || ticket == FileTokens.REFUSED) {
+            return false;
         }
-        return tokens;
+        try {
+            return tokens.isHeldSince(sequence);
+        } finally {
+            tokens.exit(ticket);
+        }
     }
 
     /** Resources of which something is held, open or not. */
@@ -269,6 +291,16 @@ public final class TokenCache implements TokenClient, AutoCloseable {
 
     private void receive(TokenMessage.ToNode message, long from) {
         counters.count(message);
+        if (message instanceof TokenMessage.Grant grant && grant.id() == TokenMessage.NOBODY_ASKED) {
+            // Perhaps of what is not known here, or is just being forgotten; it must not go unnoticed.
+            CachedTokens tokens = refer(grant.resource());
+            if (ended) {
+                tokens.fence();
+            }
+            tokens.receive(grant, from);
+            close(tokens);
+            return;
+        }
         CachedTokens tokens = resources.get(message.resource());
         if (tokens == null) {
             return; // a recall of what was given back meanwhile

@@ -10,6 +10,9 @@ import org.jspecify.annotations.Nullable;
  * <em>seen</em> for the resource. A release does not apply to what was granted after that.
  */
 public sealed interface TokenMessage {
+    /** Instead of a request's id. */
+    long NOBODY_ASKED = 0;
+
     Resource resource();
 
     /** A range that a node holds, as it tells an owner that does not know, or may not. */
@@ -50,7 +53,7 @@ public sealed interface TokenMessage {
     /**
      * The node holds the range, at least what it asked for and perhaps more.
      *
-     * @param id the request this completes, or 0 if more is to come
+     * @param id the request this completes, or 0 if more is to come, or if nobody asked
      */
     record Grant(Resource resource, long fromByte, long toByte, Mode mode, long sequence, long id) implements ToNode {}
 

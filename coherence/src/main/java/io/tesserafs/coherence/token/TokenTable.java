@@ -95,6 +95,16 @@ public final class TokenTable {
         }
     }
 
+    /**
+     * Gives the session all of the resource in that mode, unasked, if nobody is in the way and nobody waits for any of it. Recalls nothing: that somebody
+     * will want it is only a guess.
+     *
+     * @return whether the session has it, from now or from before
+     */
+    public boolean offer(SessionId session, Resource resource, Mode mode) {
+        return resources.computeIfAbsent(resource, ResourceTokens::new).offer(this, session, mode);
+    }
+
     /** The session is over, and fenced where it could do harm: what it held is free, what it waited for is forgotten. */
     public void endSession(SessionId session) {
         for (ResourceTokens tokens : List.copyOf(resources.values())) {

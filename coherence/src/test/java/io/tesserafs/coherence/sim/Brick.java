@@ -23,6 +23,11 @@ final class Brick extends Machine {
         world.message(this, from, () -> answer.accept(value));
     }
 
+    /** At this moment. */
+    long[] content(int file) {
+        return pages[file].clone();
+    }
+
     void write(Node from, SessionId session, int file, int page, LongConsumer answer) {
         long value = fenced.contains(session) ? FENCED : ++writes;
         if (value != FENCED) {

@@ -14,6 +14,10 @@ enum Flaw {
     TAKES_MESSAGES_OF_OLD_LINKS(SteppedTokens.Flaw.TAKES_MESSAGES_OF_OLD_LINKS),
     RELEASES_WITH_AN_OLD_SEEN(SteppedTokens.Flaw.RELEASES_WITH_AN_OLD_SEEN),
     RELEASES_WITH_A_SEEN_TO_COME(SteppedTokens.Flaw.RELEASES_WITH_A_SEEN_TO_COME),
+    TRUSTS_OLD_ANSWERS(SteppedTokens.Flaw.TRUSTS_OLD_ANSWERS),
+    IGNORES_OFFERS(SteppedTokens.Flaw.IGNORES_OFFERS),
+    /** What the owner says along with an offer is from before it. */
+    READS_BEFORE_IT_OFFERS(null),
     /** A release from between two links says what was seen on the first. */
     SENDS_RELEASES_AS_THEY_WERE(null),
     /** The dead session's tokens are given on, and it can still write. */

@@ -22,6 +22,12 @@ final class Node extends Machine {
         void accept(Owner.Status status, long sequence);
     }
 
+    /** Takes what an owner says that a file has in it, and the sequence of what it gave along, 0 for none. */
+    @FunctionalInterface
+    interface PeekAnswer {
+        void accept(long[] content, long sequence);
+    }
+
     private record Outgoing(TokenMessage.ToOwner message, long generation) {}
 
     final int number;
@@ -241,6 +247,16 @@ final class Node extends Machine {
         files.lose();
         long mine = ++tries;
         after(RETRY_US, () -> again(mine));
+    }
+
+    /** Perhaps never answered. */
+    void peek(int file, PeekAnswer answer) {
+        Link way = link;
+        Owner to = owner;
+        if (attached && way != null && to != null) {
+            SessionId from = session;
+            way.toOwner(() -> to.peek(way, from, file, answer));
+        }
     }
 
     void send(TokenMessage.ToOwner message, long of) {

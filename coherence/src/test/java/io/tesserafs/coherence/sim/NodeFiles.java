@@ -17,6 +17,8 @@ final class NodeFiles implements SteppedTokens.Host {
     private static final long LOCKED_RETRY_US = 100;
     private static final int WORKERS = 2;
     private static final int MAX_THINK_US = 80_000;
+    private static final long PEEK_PATIENCE_US = 100_000;
+    private static final int MAX_WAKE_US = 30_000;
 
     private final Node node;
     private final World world;
@@ -24,6 +26,9 @@ final class NodeFiles implements SteppedTokens.Host {
     private final SteppedTokens[] tokens = new SteppedTokens[World.FILES];
     /** Page-ins of files that are open for writing take EXCLUSIVE: then pages can be changed through mappings. */
     private final boolean[] writable = new boolean[World.FILES];
+
+    /** Writes of this node to each file, begun or ended. */
+    private final long[] changes = new long[World.FILES];
 
     final List<Operation> operations = new ArrayList<>();
     /** Waits for the brick, which fail when the session is over. */
@@ -35,15 +40,18 @@ final class NodeFiles implements SteppedTokens.Host {
     /** Waits for the brick. */
     private final class Call {
         final LongConsumer then;
+        final Runnable changed;
         boolean answered;
 
-        Call(LongConsumer then) {
+        Call(LongConsumer then, Runnable changed) {
             this.then = then;
+            this.changed = changed;
         }
 
         void answer(long value) {
             if (!answered && node.files == NodeFiles.this) {
                 answered = true;
+                changed.run();
                 calls.remove(this);
                 then.accept(value);
             }
@@ -64,6 +72,7 @@ final class NodeFiles implements SteppedTokens.Host {
         for (int i = 0; i < WORKERS; i++) {
             node.after(world.random.nextInt(thinkUs), this::work);
         }
+        node.after(world.random.nextInt(thinkUs), this::peek);
     }
 
     /** Nothing of the last session is left. */
@@ -113,6 +122,12 @@ final class NodeFiles implements SteppedTokens.Host {
         begin(kind(file), file, from, to);
     }
 
+    private void peek() {
+        if (!world.isQuiet()) {
+            begin(Kind.PEEK, world.random.nextInt(World.FILES), 0, World.PAGES);
+        }
+    }
+
     private Kind kind(int file) {
         int dice = world.random.nextInt(10);
         if (dice < 4) {
@@ -138,7 +153,7 @@ final class NodeFiles implements SteppedTokens.Host {
         cache.unlock(operation.file, operation);
         leave(operation);
         world.answered(ok);
-        node.after(1 + world.random.nextInt(thinkUs), this::work);
+        node.after(1 + world.random.nextInt(thinkUs), operation.kind == Kind.PEEK ? this::peek : this::work);
     }
 
     private void leave(Operation operation) {
@@ -163,7 +178,49 @@ final class NodeFiles implements SteppedTokens.Host {
                 enter(operation, operation.new Entry(operation.fromPage, operation.toPage, Mode.SHARED, 0, 0));
             case READ, STORE -> load(operation);
             case WRITE -> write(operation);
+            case PEEK -> peek(operation);
         }
+    }
+
+    private void peek(Operation operation) {
+        operation.changes = changes[operation.file];
+        // The thread that waits for the answer gets to it some time, long after messages that came behind it.
+        long wakesUs = world.random.nextInt(3) == 0 ? world.random.nextInt(MAX_WAKE_US) : 0;
+        node.peek(
+                operation.file,
+                (content, sequence) -> node.after(wakesUs, () -> {
+                    if (!operation.done && node.files == this) {
+                        take(operation, content, sequence);
+                        end(operation, true);
+                    }
+                }));
+        node.after(PEEK_PATIENCE_US, () -> {
+            if (!operation.done) {
+                end(operation, false);
+            }
+        });
+    }
+
+    /** What the owner said is as good as read under the token, if that was here all the time, and nothing was changed here meanwhile. */
+    private void take(Operation operation, long[] content, long sequence) {
+        int file = operation.file;
+        Entry entry = operation.new Entry(0, World.PAGES, Mode.SHARED, 0, 0);
+        if (!tokens[file].tryEnter(entry)) {
+            return;
+        }
+        if (tokens[file].isHeldSince(sequence) && operation.changes == changes[file]) {
+            world.checkServed(node, file, 0, World.PAGES, Mode.SHARED);
+            for (int i = operation.fromPage; i < operation.toPage; i++) {
+                Page page = cache.page(file, i);
+                if (page.lockedBy == null && !page.dirty) {
+                    world.saw(node, operation, i, content[i], "in an answer");
+                    if (!writable[file]) {
+                        page.fill(content[i]);
+                    }
+                }
+            }
+        }
+        tokens[file].leave(entry);
     }
 
     /** From the cache as far as it goes, then a READ. */
@@ -302,7 +359,13 @@ final class NodeFiles implements SteppedTokens.Host {
     }
 
     private void brick(boolean write, int file, int page, LongConsumer then) {
-        Call call = new Call(then);
+        Runnable changed = () -> {
+            if (write) {
+                changes[file]++;
+            }
+        };
+        changed.run();
+        Call call = new Call(then, changed);
         calls.add(call);
         SessionId session = node.session;
         world.message(node, world.brick, () -> {

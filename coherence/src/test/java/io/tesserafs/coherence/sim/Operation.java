@@ -11,6 +11,8 @@ final class Operation implements PageCache.Holder {
         READ,
         /** Past the page cache. */
         DIRECT_READ,
+        /** The owner is asked, and gives along what token is free. */
+        PEEK,
         /** Through the page cache, and on to the brick at once. */
         WRITE,
         /** A load and a store through a mapping. */
@@ -47,6 +49,9 @@ final class Operation implements PageCache.Holder {
     final long startedUs;
     /** What had been read or written to the end when this began, per page: it must not see less. */
     final long[] atLeast;
+
+    /** Of a PEEK: changes of this node when it began. */
+    long changes;
 
     /** Pages from here on are yet to be read. */
     int at;

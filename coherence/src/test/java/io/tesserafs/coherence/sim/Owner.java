@@ -3,6 +3,8 @@ package io.tesserafs.coherence.sim;
 import io.tesserafs.coherence.session.SessionTable;
 import io.tesserafs.coherence.session.SessionTable.Session;
 import io.tesserafs.coherence.token.LocalOwner;
+import io.tesserafs.coherence.token.Mode;
+import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
 import java.util.List;
@@ -12,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /** The owner in one epoch: sessions and tokens, with the rules for leases, eviction, fencing, and the grace period. */
 final class Owner extends Machine {
     private static final long PING_US = 50_000;
+    private static final int LONGEST_PEEK_US = 20_000;
     private static final long FENCE_AGAIN_US = 100_000;
     /** It gives up by its own clock before the coordinator gives it up. */
     private static final long BELIEVES_US = Coordinator.PATIENCE_US * 3 / 4;
@@ -135,6 +138,29 @@ final class Owner extends Machine {
             world.trace(this, id + " " + message);
             tokens.receive(id, message);
         }
+    }
+
+    /** Offers the file, and says what is in it. Takes a moment, in which everything may happen. */
+    void peek(Link link, SessionId id, int file, Node.PeekAnswer answer) {
+        Session session = sessions.find(id);
+        if (!isOwner() || session == null || session.state() != SessionTable.State.ACTIVE) {
+            return;
+        }
+        Resource resource = Resource.data(file + 1);
+        int betweenUs = world.random.nextInt(world.random.nextInt(3) == 0 ? LONGEST_PEEK_US : 40);
+        if (world.flaw == Flaw.READS_BEFORE_IT_OFFERS) {
+            long[] content = world.brick.content(file);
+            after(betweenUs, () -> {
+                long sequence = tokens.offer(id, Mode.SHARED, resource);
+                link.toNode(() -> answer.accept(content, sequence));
+            });
+            return;
+        }
+        long sequence = tokens.offer(id, Mode.SHARED, resource);
+        after(betweenUs, () -> {
+            long[] content = world.brick.content(file);
+            link.toNode(() -> answer.accept(content, sequence));
+        });
     }
 
     /** Somebody wants it gone. */

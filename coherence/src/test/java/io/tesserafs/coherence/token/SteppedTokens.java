@@ -20,7 +20,11 @@ public final class SteppedTokens {
         WAITS_FOR_PAGES_OF_WAITING_REQUESTS,
         TAKES_MESSAGES_OF_OLD_LINKS,
         RELEASES_WITH_AN_OLD_SEEN,
-        RELEASES_WITH_A_SEEN_TO_COME
+        RELEASES_WITH_A_SEEN_TO_COME,
+        /** An answer counts if the token is there when it arrives, whatever was in between. */
+        TRUSTS_OLD_ANSWERS,
+        /** A grant that nobody asked for is ignored. */
+        IGNORES_OFFERS
     }
 
     /** A request of an application. Between entering and leaving it is inside. */
@@ -178,7 +182,11 @@ public final class SteppedTokens {
             return;
         }
         switch (message) {
-            case TokenMessage.Grant grant -> held.granted(grant);
+            case TokenMessage.Grant grant -> {
+                if (grant.id() != TokenMessage.NOBODY_ASKED || !flaws.contains(Flaw.IGNORES_OFFERS)) {
+                    held.granted(grant);
+                }
+            }
             case TokenMessage.Recall recall -> held.recalled(recall);
             case TokenMessage.Yield offered -> held.askedToYield(offered);
         }
@@ -199,6 +207,11 @@ public final class SteppedTokens {
 
     public void evict() {
         held.evict();
+    }
+
+    /** For one who is inside, see {@link FileTokens#isHeldSince}. */
+    public boolean isHeldSince(long sequence) {
+        return sequence != 0 && (held.isHeldSince(sequence) || flaws.contains(Flaw.TRUSTS_OLD_ANSWERS));
     }
 
     /** Requests would be served there now. */

@@ -168,4 +168,102 @@ class TokenCacheTest {
             wanted.close();
         }
     }
+
+    private static final Resource OFFERED = Resource.attributes(9);
+
+    @Test
+    void shouldHoldWhatWasOfferedUntilSomebodyWantsIt() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)));
+                TokenCache other = new TokenCache(owner.link(new SessionId(2)))) {
+            cache.onRecall(NOTHING_CACHED);
+            other.onRecall(NOTHING_CACHED);
+            long sequence = owner.offer(new SessionId(1), Mode.SHARED, OFFERED);
+            assertThat(sequence).isPositive();
+            assertThat(cache.isHeldSince(OFFERED, sequence)).isTrue();
+            assertThat(owner.asOf(new SessionId(1), Mode.SHARED, OFFERED)).isEqualTo(sequence);
+            FileTokens wanted = other.open(OFFERED);
+            wanted.exit(wanted.enter(0, 4096, Mode.EXCLUSIVE));
+            assertThat(cache.isHeldSince(OFFERED, sequence)).isFalse();
+            wanted.close();
+        }
+    }
+
+    @Test
+    void shouldOfferNothingThatWouldHaveToBeRecalled() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        LongAdder recalls = new LongAdder();
+        try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)));
+                TokenCache other = new TokenCache(owner.link(new SessionId(2)))) {
+            cache.onRecall(NOTHING_CACHED);
+            other.onRecall(new TokenClient.RecallHandler() {
+                @Override
+                public void invalidate(Resource resource, long fromByte, long toByte) {
+                    recalls.increment();
+                }
+
+                @Override
+                public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {}
+            });
+            FileTokens lane = other.open(OFFERED);
+            lane.exit(lane.enter(8192, 12288, Mode.EXCLUSIVE));
+            assertThat(owner.offer(new SessionId(1), Mode.SHARED, OFFERED)).isZero();
+            assertThat(owner.asOf(new SessionId(1), Mode.SHARED, OFFERED)).isZero();
+            assertThat(cache.size()).isZero();
+            int still = lane.tryEnter(8192, 12288, Mode.EXCLUSIVE);
+            assertThat(still).isNotEqualTo(FileTokens.REFUSED);
+            lane.exit(still);
+            assertThat(recalls.sum()).isZero();
+            lane.close();
+        }
+    }
+
+    @Test
+    void shouldNotTrustAnAnswerFromBeforeTheTokenWasGivenUpAndTakenAgain() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)));
+                TokenCache other = new TokenCache(owner.link(new SessionId(2)))) {
+            cache.onRecall(NOTHING_CACHED);
+            other.onRecall(NOTHING_CACHED);
+            long old = owner.offer(new SessionId(1), Mode.SHARED, OFFERED);
+            FileTokens wanted = other.open(OFFERED);
+            wanted.exit(wanted.enter(0, FileTokens.TO_END, Mode.EXCLUSIVE));
+            FileTokens again = cache.open(OFFERED);
+            again.exit(again.enter(0, FileTokens.TO_END, Mode.SHARED));
+            assertThat(cache.isHeldSince(OFFERED, old)).isFalse();
+            long fresh = owner.asOf(new SessionId(1), Mode.SHARED, OFFERED);
+            assertThat(cache.isHeldSince(OFFERED, fresh)).isTrue();
+            again.close();
+            wanted.close();
+        }
+    }
+
+    @Test
+    void shouldNotTrustAnswersOfAnEarlierLink() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        OwnerLink link = owner.link(new SessionId(1));
+        try (TokenCache cache = new TokenCache(link)) {
+            cache.onRecall(NOTHING_CACHED);
+            FileTokens tokens = cache.open(OFFERED);
+            tokens.exit(tokens.enter(0, FileTokens.TO_END, Mode.SHARED));
+            long old = owner.asOf(new SessionId(1), Mode.SHARED, OFFERED);
+            assertThat(cache.isHeldSince(OFFERED, old)).isTrue();
+            cache.attach(link, cache.detach()).join();
+            assertThat(cache.isHeldSince(OFFERED, old)).isFalse();
+            tokens.close();
+        }
+    }
+
+    @Test
+    void shouldForgetWhatIsOfferedToASessionThatIsOver() throws Exception {
+        LocalOwner owner = new LocalOwner();
+        try (TokenCache cache = new TokenCache(owner.link(new SessionId(1)))) {
+            cache.onRecall(NOTHING_CACHED);
+            cache.endSession();
+            long sequence = owner.offer(new SessionId(1), Mode.SHARED, OFFERED);
+            assertThat(cache.isHeldSince(OFFERED, sequence)).isFalse();
+            owner.endSession(new SessionId(1));
+            assertThat(owner.offer(new SessionId(1), Mode.SHARED, OFFERED)).isZero();
+        }
+    }
 }

@@ -31,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  * YIELD    16 as RECALL
  * ALONE    16 u8 0 or 1
  * ORPHANED 16 u64 inode
+ * ATTRIBUTES  16 attributes of an inode, as the volume's service says them
  * LOCK_ENDED  16 u64 number of the lock request · 24 u8 result, a position in the list of LockResult
  * </pre>
  *
@@ -51,7 +52,8 @@ public final class SessionCodec {
         ALONE,
         LOCK_ENDED,
         ORPHANED,
-        YIELD
+        YIELD,
+        ATTRIBUTES
     }
 
     /** What an owner says to a call. */
@@ -111,7 +113,8 @@ public final class SessionCodec {
             Kind.ALONE,
             Kind.LOCK_ENDED,
             Kind.ORPHANED,
-            Kind.YIELD);
+            Kind.YIELD,
+            Kind.ATTRIBUTES);
     private static final List<Status> STATUSES = List.of(Status.OK, Status.NOT_OWNER, Status.NOT_READY, Status.ENDED);
     private static final List<Resource.Kind> RESOURCES =
             List.of(Resource.Kind.DATA, Resource.Kind.ATTR, Resource.Kind.ENTRIES);
@@ -161,6 +164,13 @@ public final class SessionCodec {
     /** An inode has lost its last name. */
     public static ByteBuffer orphaned(int volume, SessionId session, long inode) {
         return start(Kind.ORPHANED, volume, session, Long.BYTES).putLong(inode).flip();
+    }
+
+    /** What a grant that follows is about; {@code payload} is for the receiver to make sense of. */
+    public static ByteBuffer attributes(int volume, SessionId session, ByteBuffer payload) {
+        return start(Kind.ATTRIBUTES, volume, session, payload.remaining())
+                .put(payload.duplicate())
+                .flip();
     }
 
     /** A lock request that waited has ended; {@code result} is for the receiver to make sense of. */

@@ -17,6 +17,7 @@ import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.session.NodeSession;
 import io.tesserafs.node.session.OwnedVolume;
 import io.tesserafs.node.session.OwnerFinder;
+import io.tesserafs.node.session.SessionCounters;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -223,6 +224,7 @@ final class OpenVolume implements AutoCloseable {
             mounted = new Mounted(mount.path(), fuse, attachment);
             meters(fuse, files);
             meters(attachment.tokens.counters());
+            meters(attachment.session.counters());
             done = true;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -270,6 +272,11 @@ final class OpenVolume implements AutoCloseable {
         metrics.counter("token.releases", tokens.releases, "volume", info.name());
         metrics.counter("token.grants", tokens.grants, "volume", info.name());
         metrics.counter("token.recalls", tokens.recalls, "volume", info.name());
+    }
+
+    private void meters(SessionCounters session) {
+        session.calls()
+                .forEach((op, count) -> metrics.counter("owner.calls", count, "op", op, "volume", info.name()));
     }
 
     /** Fails with {@link io.tesserafs.fuse.mount.MountException} BUSY if in use and not {@code force}. */

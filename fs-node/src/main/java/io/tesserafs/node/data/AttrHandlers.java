@@ -25,7 +25,19 @@ final class AttrHandlers {
     }
 
     void getattr(Request rq, long ino) {
+        if (volume.access.mayWait() && getattrKnown(rq, ino)) {
+            return;
+        }
         under(rq, ino, Mode.SHARED, () -> replyAttr(rq, ino));
+    }
+
+    private boolean getattrKnown(Request rq, long ino) {
+        FileTokens meta = volume.names.attributesOf(ino);
+        try {
+            return volume.underKnown(meta, ino, attr -> rq.replyAttr(attr, volume.options.attrTtlNs()));
+        } finally {
+            meta.close();
+        }
     }
 
     /** Under the token of the inode's attributes. */
@@ -255,7 +267,7 @@ final class AttrHandlers {
     }
 
     void setxattr(Request rq, long ino, byte[] name, byte[] value, int flags) {
-        volume.serve(rq, () -> {
+        under(rq, ino, Mode.EXCLUSIVE, () -> {
             refuseSystem(name);
             volume.service.setxattr(ino, name, value, flags, WallClock.nowNs());
             touchCtime(volume.files.find(ino));
@@ -264,7 +276,7 @@ final class AttrHandlers {
     }
 
     void removexattr(Request rq, long ino, byte[] name) {
-        volume.serve(rq, () -> {
+        under(rq, ino, Mode.EXCLUSIVE, () -> {
             refuseSystem(name);
             volume.service.removexattr(ino, name, WallClock.nowNs());
             touchCtime(volume.files.find(ino));

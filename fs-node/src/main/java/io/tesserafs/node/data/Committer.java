@@ -64,7 +64,7 @@ final class Committer {
                 continue;
             }
             try {
-                volume.commits.commit(file, true);
+                volume.commit(file, true, false);
                 any = true;
             } catch (DeadTileException | UnavailableException e) {
                 all = false;

@@ -8,6 +8,7 @@ import io.tesserafs.fuse.FileSystem;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.Creator;
 import io.tesserafs.node.namespace.VolumeService.Unlinked;
 import java.util.ArrayList;
@@ -32,6 +33,9 @@ final class EntryHandlers {
     }
 
     void lookup(Request rq, long parent, byte[] name) {
+        if (volume.access.mayWait() && volume.names.serveKnown(parent, () -> lookupKnown(rq, parent, name))) {
+            return;
+        }
         volume.names.serve(rq, parent, Mode.SHARED, alone -> {
             long stamp = volume.files.removals();
             InodeAttr attr = volume.service.lookup(parent, name);
@@ -41,6 +45,15 @@ final class EntryHandlers {
                 volume.replyEntry(rq, attr, stamp, alone);
             }
         });
+    }
+
+    private boolean lookupKnown(Request rq, long parent, byte[] name) {
+        long ino = volume.service.knownName(parent, name);
+        if (ino == 0) {
+            rq.replyNoEntry(volume.options.negativeTtlNs());
+            return true;
+        }
+        return ino != VolumeService.UNKNOWN && volume.replyKnownEntry(rq, ino);
     }
 
     void create(Request rq, long parent, byte[] name, int mode, int rdev, byte @Nullable [] target) {
@@ -59,23 +72,36 @@ final class EntryHandlers {
         volume.names.serve(rq, parent, Mode.EXCLUSIVE, alone -> {
             Unlinked gone = volume.service.unlink(parent, name, WallClock.nowNs());
             volume.unlinked(gone);
-            showEverywhere(rq, gone, alone, rq::replyOk);
+            showEverywhere(rq, List.of(Resource.attributes(gone.ino())), alone, rq::replyOk);
         });
     }
 
     void rmdir(Request rq, long parent, byte[] name) {
         volume.names.serve(rq, parent, Mode.EXCLUSIVE, alone -> {
-            volume.unlinked(volume.service.rmdir(parent, name, WallClock.nowNs()));
-            rq.replyOk();
+            Unlinked gone = volume.service.rmdir(parent, name, WallClock.nowNs());
+            volume.unlinked(gone);
+            showEverywhere(rq, List.of(Resource.entries(gone.ino())), alone, rq::replyOk);
         });
     }
 
     void rename(Request rq, long parent, byte[] name, long newParent, byte[] newName, int flags) {
         volume.names.serve(rq, parent, newParent, Mode.EXCLUSIVE, alone -> {
-            Unlinked gone = volume.service.rename(parent, name, newParent, newName, flags, WallClock.nowNs());
-            volume.unlinked(gone);
-            showEverywhere(rq, gone, alone, rq::replyOk);
+            List<Resource> changed = alone ? List.of() : moved(parent, name, newParent, newName);
+            volume.unlinked(volume.service.rename(parent, name, newParent, newName, flags, WallClock.nowNs()));
+            showEverywhere(rq, changed, alone, rq::replyOk);
         });
+    }
+
+    /** What guards the attributes of the inodes under two names: renaming changes their times, or their link count. */
+    private List<Resource> moved(long parent, byte[] name, long newParent, byte[] newName) throws FsException {
+        List<Resource> guards = new ArrayList<>(2);
+        InodeAttr first = volume.service.lookup(parent, name);
+        InodeAttr second = volume.service.lookup(newParent, newName);
+        for (InodeAttr each :
+                first == null ? List.<InodeAttr>of() : second == null ? List.of(first) : List.of(first, second)) {
+            guards.add(each.isDirectory() ? Resource.entries(each.ino()) : Resource.attributes(each.ino()));
+        }
+        return guards;
     }
 
     void link(Request rq, long ino, long newParent, byte[] newName) {
@@ -83,7 +109,8 @@ final class EntryHandlers {
             long stamp = volume.files.removals();
             InodeAttr attr = volume.service.link(ino, newParent, newName, WallClock.nowNs());
             volume.linkedAgain(ino);
-            showEverywhere(rq, new Unlinked(ino, attr.nlink()), alone, () -> volume.replyEntry(rq, attr, stamp, alone));
+            showEverywhere(
+                    rq, List.of(Resource.attributes(ino)), alone, () -> volume.replyEntry(rq, attr, stamp, alone));
         });
     }
 
@@ -195,30 +222,43 @@ final class EntryHandlers {
     }
 
     /**
-     * Before a change of an inode's link count is answered, other nodes forget what they cache of its attributes.
+     * Before a change of inodes whose attributes nobody held is answered, other nodes forget what they cache of them.
+     *
+     * @param guards of their attributes; who waits for one holds no other
      */
-    private void showEverywhere(Request rq, @Nullable Unlinked changed, boolean alone, NodeVolume.Work reply)
+    private void showEverywhere(Request rq, List<Resource> guards, boolean alone, NodeVolume.Work reply)
             throws FsException {
-        if (alone || changed == null) {
+        int from = 0;
+        while (!alone && from < guards.size() && isOursNow(guards.get(from))) {
+            from++;
+        }
+        if (alone || from == guards.size()) {
             reply.run();
             return;
         }
-        FileTokens attributes = volume.tokens.open(Resource.attributes(changed.ino()));
-        int ticket = attributes.enterNow(0, FileTokens.TO_END, Mode.EXCLUSIVE);
-        if (ticket != FileTokens.REFUSED) {
-            attributes.exit(ticket);
-            attributes.close();
-            reply.run();
-            return;
-        }
+        List<Resource> rest = guards.subList(from, guards.size());
         volume.serveElsewhere(rq, () -> {
-            try {
-                attributes.exit(FileAccess.enter(attributes, 0, FileTokens.TO_END, Mode.EXCLUSIVE));
-            } finally {
-                attributes.close();
+            for (Resource guard : rest) {
+                FileTokens attributes = volume.tokens.open(guard);
+                try {
+                    attributes.exit(FileAccess.enter(attributes, 0, FileTokens.TO_END, Mode.EXCLUSIVE));
+                } finally {
+                    attributes.close();
+                }
             }
             reply.run();
         });
+    }
+
+    private boolean isOursNow(Resource guard) {
+        FileTokens attributes = volume.tokens.open(guard);
+        try {
+            int ticket = attributes.enterNow(0, FileTokens.TO_END, Mode.EXCLUSIVE);
+            FileAccess.exitIfHeld(attributes, ticket);
+            return ticket != FileTokens.REFUSED;
+        } finally {
+            attributes.close();
+        }
     }
 
     /** An inode that vanished since it was listed is shown as it was; the kernel asks again when it is used. */

@@ -135,7 +135,14 @@ final class FileAccess {
         if (!file.attrStale && (file.attrWhole || !whole)) {
             return;
         }
-        InodeAttr attr = service.getattr(file.ino);
+        prepareAttr(file, whole, service.getattr(file.ino));
+    }
+
+    /** The same with attributes that were got under the token. */
+    void prepareAttr(FileState file, boolean whole, InodeAttr attr) {
+        if (!file.attrStale && (file.attrWhole || !whole)) {
+            return;
+        }
         long stamp = file.lock.writeLock();
         try {
             if (file.attrStale) {

@@ -60,6 +60,23 @@ final class FileTable {
         return open;
     }
 
+    /** As {@link #acquire} if it is open already, or the inode's attributes are known; else null. Never waits. */
+    @Nullable
+    FileState acquireKnown(long ino) {
+        long before = removals;
+        InodeAttr attr = service.known(ino);
+        return files.compute(ino, (key, present) -> {
+            FileState state = present;
+            if (state == null && attr != null && attr.isRegular() && removals == before) {
+                state = newState(attr);
+            }
+            if (state != null) {
+                state.references++;
+            }
+            return state;
+        });
+    }
+
     private FileState newState(InodeAttr attr) {
         return new FileState(
                 attr,
@@ -75,26 +92,34 @@ final class FileTable {
      */
     FileState acquireNew(InodeAttr attr, boolean alone) {
         FileState file = newState(attr);
-        if (alone || isOurs(file.attrTokens) && isOurs(file.tokens)) {
-            file.tiles.startEmpty();
-            file.attrStale = false;
-            file.attrWhole = true;
-            file.settleCalm();
-        }
-        file.references = 1;
-        if (files.putIfAbsent(attr.ino(), file) != null) {
-            throw new IllegalStateException("new inode " + attr.ino() + " is open already");
+        int attrTicket = file.attrTokens.tryEnter(0, FileTokens.TO_END, Mode.EXCLUSIVE);
+        int dataTicket = file.tokens.tryEnter(0, FileTokens.TO_END, Mode.EXCLUSIVE);
+        try {
+            boolean ours = attrTicket != FileTokens.REFUSED && dataTicket != FileTokens.REFUSED;
+            if (alone || ours && isEmptyStill(file)) {
+                file.tiles.startEmpty();
+                file.attrStale = false;
+                file.attrWhole = true;
+                file.settleCalm();
+            }
+            file.references = 1;
+            if (files.putIfAbsent(attr.ino(), file) != null) {
+                throw new IllegalStateException("new inode " + attr.ino() + " is open already");
+            }
+        } finally {
+            FileAccess.exitIfHeld(file.tokens, dataTicket);
+            FileAccess.exitIfHeld(file.attrTokens, attrTicket);
         }
         return file;
     }
 
-    private static boolean isOurs(FileTokens tokens) {
-        int ticket = tokens.tryEnter(0, FileTokens.TO_END, Mode.EXCLUSIVE);
-        if (ticket == FileTokens.REFUSED) {
-            return false;
+    /** Somebody may have been there between the file's making and the tokens. An owner on another host says whether. */
+    private boolean isEmptyStill(FileState file) {
+        if (!service.mayWait()) {
+            return true;
         }
-        tokens.exit(ticket);
-        return true;
+        InodeAttr known = service.known(file.ino);
+        return known != null && known.size() == 0 && known.blocks() == 0;
     }
 
     /** One more reference to a file that may be leaving; false if it has left. */

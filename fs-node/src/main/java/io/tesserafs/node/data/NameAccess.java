@@ -21,6 +21,11 @@ final class NameAccess {
         void run(boolean alone) throws FsException;
     }
 
+    /** Work that asks nobody; false if it found that it would have to, and nothing was done. */
+    interface KnownWork {
+        boolean run();
+    }
+
     private final NodeVolume volume;
     private final TokenClient tokens;
     private final Company company = new Company();
@@ -70,6 +75,20 @@ final class NameAccess {
                 serveLater(dir, otherDir, mode, work);
             }
         });
+    }
+
+    /** Serves a request at once if the names of the directory are at hand, and what is known of them suffices. */
+    boolean serveKnown(long dir, KnownWork work) {
+        FileTokens names = directories.get(dir);
+        int ticket = names == null ? FileTokens.REFUSED : names.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+        if (names == null || ticket == FileTokens.REFUSED) {
+            return false;
+        }
+        try {
+            return work.run();
+        } finally {
+            names.exit(ticket);
+        }
     }
 
     private boolean serveNow(Request rq, long dir, long otherDir, Mode mode, Work work) {

@@ -40,6 +40,7 @@ final class NodeVolume {
     final BlockMap blocks;
     final FileTable files;
     final FileCommits commits;
+    final LateCommits lateCommits;
     final FileAccess access;
     final NameAccess names;
     final TokenClient tokens;
@@ -61,6 +62,7 @@ final class NodeVolume {
         this.blocks = new BlockMap(bricks);
         this.files = new FileTable(service, tokens, blocks);
         this.commits = new FileCommits(service, blocks, counters);
+        this.lateCommits = new LateCommits(this);
         this.access = new FileAccess(service, bricks, options.lane(), this::extend);
         this.names = new NameAccess(this, tokens);
         this.flushBlocks = bricks.home().info().blockingFlush();
@@ -142,7 +144,7 @@ final class NodeVolume {
         try {
             InodeAttr shown = attr;
             if (meta != null) {
-                ticket = meta.enterNow(0, FileTokens.TO_END, Mode.SHARED);
+                ticket = meta.enterNow(0, FileTokens.TO_END, Mode.SHARED); // if others have it, it is wanted next
                 if (ticket != FileTokens.REFUSED) {
                     shown = service.getattr(attr.ino()); // what we were told may be from before we had the token
                 }
@@ -159,6 +161,56 @@ final class NodeVolume {
             if (!replied) {
                 forget(attr.ino(), 1);
             }
+        }
+    }
+
+    /** As {@link #replyEntry} with what is known of the inode; false, and nothing done, if that is not enough. */
+    boolean replyKnownEntry(Request rq, long ino) {
+        InodeAttr known = service.known(ino);
+        if (known == null) {
+            return false;
+        }
+        FileTokens meta = names.attributesOf(known);
+        try {
+            return underKnown(meta, ino, attr -> {
+                references.add(ino, attr.isDirectory());
+                if (!rq.replyEntry(attr, options.entryTtlNs(), options.attrTtlNs())) {
+                    forget(ino, 1);
+                }
+            });
+        } finally {
+            meta.close();
+        }
+    }
+
+    /** Takes attributes as they are at this moment, while they are kept from changing. */
+    interface AttrSink {
+        void take(InodeAttr attr);
+    }
+
+    /** Runs {@code then} under the token of an inode's attributes if it is here, and they are known; else false. Asks nobody. */
+    boolean underKnown(FileTokens meta, long ino, AttrSink then) {
+        int ticket = meta.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+        if (ticket == FileTokens.REFUSED) {
+            return false;
+        }
+        try {
+            long stamp = files.removals();
+            InodeAttr attr = service.known(ino);
+            if (attr == null) {
+                return false;
+            }
+            FileState file = attr.isRegular() ? files.find(ino) : null;
+            if (file == null && attr.isRegular() && files.removals() != stamp) {
+                return false; // it may have left in between, with something newer
+            }
+            if (file != null) {
+                access.prepareAttr(file, true, attr);
+            }
+            then.take(file == null ? attr : file.overlay(attr));
+            return true;
+        } finally {
+            meta.exit(ticket);
         }
     }
 
@@ -290,6 +342,28 @@ final class NodeVolume {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | TimeoutException e) {
             LOG.debug("a notification to the kernel is not done yet", e);
+        }
+    }
+
+    /**
+     * Commits, and if size or times are news to the owner, sees to it that other nodes do not go on believing the old ones: writeback of mapped
+     * pages changes them without having the token.
+     *
+     * @param patiently on a request's behalf: waits for the token, where waiting is allowed; otherwise it is only asked for
+     */
+    void commit(FileState file, boolean durable, boolean patiently) throws FsException {
+        if (!file.attrChanged || names.company().isAlone()) {
+            commits.commit(file, durable);
+            return;
+        }
+        int lane = access.tryLane(file);
+        if (lane == FileTokens.REFUSED) {
+            lane = patiently && access.mayWait() ? access.lane(file) : access.laneNow(file);
+        }
+        try {
+            commits.commit(file, durable);
+        } finally {
+            FileAccess.exitIfHeld(file.attrTokens, lane);
         }
     }
 

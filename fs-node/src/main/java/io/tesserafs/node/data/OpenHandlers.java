@@ -28,21 +28,30 @@ final class OpenHandlers {
     }
 
     void open(Request rq, long ino, int flags, boolean killSuidGid) {
-        volume.serve(rq, () -> {
-            FileState file = volume.files.acquire(ino);
-            NodeVolume.Work answer = () -> {
-                int openFlags = openFlags(flags);
-                long handle = handle(file, flags);
-                if (!rq.replyOpen(handle, openFlags | keepCache(file, flags))) {
-                    close(handle);
-                }
-            };
-            if ((flags & O_TRUNC) == 0) {
-                orRelease(file, answer).run();
-            } else {
-                attributes.resized(rq, file, 0, killSuidGid, orRelease(file, answer));
+        if (volume.access.mayWait()) {
+            FileState file = volume.files.acquireKnown(ino);
+            if (file != null) {
+                volume.serveHere(rq, () -> open(rq, file, flags, killSuidGid));
+                return;
             }
-        });
+        }
+        volume.serve(rq, () -> open(rq, volume.files.acquire(ino), flags, killSuidGid));
+    }
+
+    /** Takes over the caller's reference to the file. */
+    private void open(Request rq, FileState file, int flags, boolean killSuidGid) throws FsException {
+        NodeVolume.Work answer = () -> {
+            int openFlags = openFlags(flags);
+            long handle = handle(file, flags);
+            if (!rq.replyOpen(handle, openFlags | keepCache(file, flags))) {
+                close(handle);
+            }
+        };
+        if ((flags & O_TRUNC) == 0) {
+            orRelease(file, answer).run();
+        } else {
+            attributes.resized(rq, file, 0, killSuidGid, orRelease(file, answer));
+        }
     }
 
     /** Releases the file unless {@code work}, which then has taken it over, ends well. */
@@ -162,8 +171,17 @@ final class OpenHandlers {
             throw e;
         }
         volume.references.add(attr.ino(), false);
-        long attrTtl = alone ? volume.options.attrTtlNs() : 0;
-        if (!rq.replyCreate(attr, volume.options.entryTtlNs(), attrTtl, handle, openFlags)) {
+        int ticket = alone ? FileTokens.REFUSED : file.attrTokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+        boolean replied;
+        try {
+            InodeAttr known = ticket == FileTokens.REFUSED ? null : volume.service.known(file.ino);
+            InodeAttr shown = known == null ? attr : file.overlay(known);
+            long attrTtl = alone || known != null ? volume.options.attrTtlNs() : 0;
+            replied = rq.replyCreate(shown, volume.options.entryTtlNs(), attrTtl, handle, openFlags);
+        } finally {
+            FileAccess.exitIfHeld(file.attrTokens, ticket);
+        }
+        if (!replied) {
             close(handle);
             volume.forget(attr.ino(), 1);
         }
@@ -176,15 +194,27 @@ final class OpenHandlers {
             rq.replyOk();
             return;
         }
+        FileState written = known == null ? null : known.file;
+        if (known != null && written != null && volume.access.mayWait() && isLeftForLater(written)) {
+            volume.serveHere(rq, () -> {
+                reportFailures(known, written);
+                rq.replyOk();
+            });
+            return;
+        }
         volume.serve(rq, () -> {
             OpenFile open = volume.handles.get(handle);
             FileState file = open.file;
             if (file != null && open.writable) {
-                commit(file, false);
+                volume.commit(file, false, true);
                 reportFailures(open, file);
             }
             rq.replyOk();
         });
+    }
+
+    private boolean isLeftForLater(FileState file) {
+        return !file.isDirty() || volume.lateCommits.add(file);
     }
 
     void fsync(Request rq, long handle) {
@@ -193,7 +223,7 @@ final class OpenHandlers {
             FileState file = open.file;
             volume.counters.fsyncs.increment();
             if (file != null) {
-                commit(file, true);
+                volume.commit(file, true, true);
             }
             volume.service.sync();
             if (file != null) {
@@ -201,23 +231,6 @@ final class OpenHandlers {
             }
             rq.replyOk();
         });
-    }
-
-    /**
-     * Commits, and if size or times are news to the owner, sees to it that other nodes do not go on believing the old ones: writeback of mapped
-     * pages changes them without having the token.
-     */
-    private void commit(FileState file, boolean durable) throws FsException {
-        if (!file.attrChanged || volume.names.company().isAlone()) {
-            volume.commits.commit(file, durable);
-            return;
-        }
-        int lane = volume.access.tryLane(file);
-        if (lane == FileTokens.REFUSED && !volume.access.mayWait()) {
-            lane = volume.access.laneNow(file);
-        }
-        volume.commits.commit(file, durable);
-        FileAccess.exitIfHeld(file.attrTokens, lane);
     }
 
     /** What could not be saved in the background is reported once by every handle that was open then. */

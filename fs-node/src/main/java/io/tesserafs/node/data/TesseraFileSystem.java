@@ -114,6 +114,7 @@ public final class TesseraFileSystem implements FileSystem {
     @Override
     public void stopped() {
         volume.session = null;
+        volume.lateCommits.stop();
         committer.stop();
         volume.shutdown();
     }

@@ -40,6 +40,22 @@ public interface VolumeService {
         boolean entry(byte[] name, long nextCookie, InodeAttr attr);
     }
 
+    /** Instead of an inode number: the owner has to be asked. */
+    long UNKNOWN = -1;
+
+    /** The inode's attributes, if this node knows for certain what they are at this moment, else null. Never waits. */
+    default @Nullable InodeAttr known(long ino) {
+        return null;
+    }
+
+    /**
+     * The inode of that name, 0 if there is no such name, or {@link #UNKNOWN} unless this node knows that for certain at this moment. Never
+     * waits.
+     */
+    default long knownName(long parent, byte[] name) {
+        return UNKNOWN;
+    }
+
     /** Null when there is no such name. {@code name} "." and ".." are not looked up here. */
     @Nullable
     InodeAttr lookup(long parent, byte[] name) throws FsException;

@@ -38,6 +38,9 @@ public final class NodeEndpoint implements Service {
 
         /** Must not block. */
         void orphaned(long ino);
+
+        /** What a grant that follows is about. Must not block. */
+        void attributes(WireIn in) throws WireIn.MalformedException;
     }
 
     /** A session's link: an owner that was replaced may still be talking on an old connection. */
@@ -100,6 +103,12 @@ public final class NodeEndpoint implements Service {
                 long ino = SessionCodec.number(message);
                 if (receiver != null) {
                     receiver.orphaned(ino);
+                }
+                return;
+            }
+            if (header.kind() == Kind.ATTRIBUTES) {
+                if (receiver != null) {
+                    receiver.attributes(new WireIn(message));
                 }
                 return;
             }

@@ -79,8 +79,10 @@ public final class NodeSession implements AutoCloseable {
     private final TokenCache tokens;
     private final Node callbacks;
     private final SecureRandom random = new SecureRandom();
-    private final RemoteVolume remote = new RemoteVolume(this::call);
-    private final SessionLocks locks = new SessionLocks(this, remote);
+    private final SessionCounters counters = new SessionCounters();
+    private final KnownMetadata known;
+    private final RemoteVolume remote;
+    private final SessionLocks locks;
     private final Thread keeper;
     /** Ends the session when its lease ends, whatever the keeper is waiting for just then. */
     private final Thread watcher;
@@ -107,6 +109,9 @@ public final class NodeSession implements AutoCloseable {
         this.endpoint = endpoint;
         this.tokens = tokens;
         this.callbacks = callbacks;
+        this.known = new KnownMetadata(tokens::isHeldSince);
+        this.remote = new RemoteVolume(this::call, known, counters);
+        this.locks = new SessionLocks(this, remote);
         this.keeper =
                 Thread.ofPlatform().daemon().name("tessera-session-" + volume).unstarted(this::keep);
         this.watcher =
@@ -121,6 +126,10 @@ public final class NodeSession implements AutoCloseable {
     /** The volume's owner, through this session. */
     public VolumeService service() {
         return new SessionVolume(this, remote);
+    }
+
+    public SessionCounters counters() {
+        return counters;
     }
 
     /** The volume's file locks, through this session. */
@@ -351,7 +360,8 @@ public final class NodeSession implements AutoCloseable {
         if (isOver(mine)) {
             return null; // the owner must not hear that less is held while the rest is still being dropped
         }
-        OwnerConnection made = OwnerConnection.to(owner, volume, node, session, endpoint, callbacks, locks);
+        OwnerConnection made =
+                OwnerConnection.to(owner, volume, node, session, endpoint, callbacks, locks, known);
         boolean done = false;
         try {
             OwnedVolume.Attached attached = made.attach(tokens, ++openings, holds);
@@ -378,6 +388,7 @@ public final class NodeSession implements AutoCloseable {
                 if (!before.isValid(now)) {
                     return null; // too late: the watcher gives it up
                 }
+                known.clear(); // before anything is learned over the new link
                 link = made;
                 become(State.ATTACHED);
             }

@@ -50,6 +50,9 @@ public final class OwnedVolume implements AutoCloseable {
         /** Takes token messages; must not block. */
         OwnerLink.Receiver tokens();
 
+        /** Before an answer: the node has the messages that {@link #tokens} took until now before what is sent next. May block. */
+        default void sendTokens() {}
+
         /**
          * Tells the node whether it is alone with the volume. When it returns after {@code false}, the node does not rely on that any more.
          *
@@ -129,7 +132,7 @@ public final class OwnedVolume implements AutoCloseable {
         this.volume = volume;
         this.epoch = epoch;
         this.service = service;
-        this.server = new VolumeServer(service);
+        this.server = new VolumeServer(service, epoch);
         this.orphans = new OrphanWatch(service, this::living, this::tellOrphaned);
         this.terms = terms;
         this.fence = fence;
@@ -364,15 +367,26 @@ public final class OwnedVolume implements AutoCloseable {
      */
     public @Nullable ByteBuffer call(SessionId id, long number, long answeredBelow, ByteBuffer request) {
         AnsweredCalls known;
+        NodeEnd end;
         synchronized (this) {
             known = renew(id) ? calls.get(id) : null;
+            end = ends.get(id);
         }
         if (known == null) {
             return null;
         }
         RequestTag tag = new RequestTag(id, number, answeredBelow);
         ByteBuffer answer = known.once(number, answeredBelow, () -> server.serveOnce(request, tag, callsOf(id)));
+        if (end != null) {
+            end.sendTokens();
+        }
         return service.isRunning() ? answer : null;
+    }
+
+    /** See {@link VolumeServer#attributesFor}. */
+    @Nullable
+    ByteBuffer attributesFor(TokenMessage.Grant grant) {
+        return server.attributesFor(grant);
     }
 
     private synchronized SessionCalls callsOf(SessionId id) {

@@ -12,12 +12,12 @@ import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
+import io.tesserafs.node.namespace.InodeAttr;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,7 +45,8 @@ abstract sealed class OwnerConnection implements AutoCloseable {
             SessionId session,
             NodeEndpoint endpoint,
             NodeSession.Node callbacks,
-            SessionLocks locks)
+            SessionLocks locks,
+            KnownMetadata known)
             throws IOException {
         OwnedVolume here = owner.here();
         Connection there = owner.there();
@@ -55,7 +56,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         if (there == null) {
             throw new IOException("volume " + volume + " has no owner");
         }
-        return new There(there, volume, node, session, endpoint, callbacks, locks);
+        return new There(there, volume, node, session, endpoint, callbacks, locks, known);
     }
 
     SessionTerms terms() {
@@ -221,13 +222,14 @@ abstract sealed class OwnerConnection implements AutoCloseable {
 
     /** The owner is on another node. */
     static final class There extends OwnerConnection {
-        private static final ByteBuffer STOP = ByteBuffer.allocate(0);
-
         private final Connection connection;
         private final NodeEndpoint endpoint;
         private final NodeSession.Node callbacks;
         private final SessionLocks locks;
-        private final LinkedBlockingQueue<ByteBuffer> queue = new LinkedBlockingQueue<>();
+        private final KnownMetadata known;
+        /** Null until it is open: nothing is sent before. */
+        private volatile @Nullable Outbox outbox;
+
         private volatile long epoch;
 
         There(
@@ -237,12 +239,14 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 SessionId session,
                 NodeEndpoint endpoint,
                 NodeSession.Node callbacks,
-                SessionLocks locks) {
+                SessionLocks locks,
+                KnownMetadata known) {
             super(volume, node, session);
             this.connection = connection;
             this.endpoint = endpoint;
             this.callbacks = callbacks;
             this.locks = locks;
+            this.known = known;
         }
 
         @Override
@@ -268,6 +272,14 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 public void orphaned(long ino) {
                     callbacks.orphaned(ino);
                 }
+
+                @Override
+                public void attributes(WireIn in) throws WireIn.MalformedException {
+                    long moment = in.i64();
+                    InodeAttr attr = VolumeWire.attr(in);
+                    known.learn(attr, in.i64(), new KnownMetadata.Span(moment, moment));
+                    in.end();
+                }
             });
             Answer answer = ask(SessionCodec.open(volume, session, opening), OPEN_TIMEOUT_MS);
             if (answer.status() == Status.ENDED) {
@@ -277,8 +289,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 throw new IOException(connection.peer() + " answers " + answer.status());
             }
             epoch = answer.epoch();
-            Thread.ofVirtual().name("tessera-tokens-" + connection.peer()).start(this::pump);
-            connection.onClose(() -> queue.add(STOP));
+            outbox = new Outbox(connection, OwnerEndpoint.SERVICE);
             return new OwnedVolume.Attached(
                     answer.epoch(),
                     new SessionTerms(answer.termMs(), SessionTerms.DEFAULT.marginMs()),
@@ -294,22 +305,6 @@ abstract sealed class OwnerConnection implements AutoCloseable {
             }
         }
 
-        private void pump() {
-            try {
-                while (true) {
-                    ByteBuffer next = queue.take();
-                    if (!next.hasRemaining()) {
-                        return;
-                    }
-                    connection.send(OwnerEndpoint.SERVICE, next);
-                }
-            } catch (PeerException e) {
-                LOG.debug("{}: {}", connection.peer(), e.getMessage());
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-        }
-
         @Override
         void settled() {
             // The owner goes on by itself once it has answered.
@@ -317,7 +312,10 @@ abstract sealed class OwnerConnection implements AutoCloseable {
 
         @Override
         void send(TokenMessage.ToOwner message) {
-            queue.add(SessionCodec.token(volume, session, message));
+            Outbox way = outbox;
+            if (way != null) {
+                way.add(SessionCodec.token(volume, session, message));
+            }
         }
 
         @Override
@@ -363,7 +361,10 @@ abstract sealed class OwnerConnection implements AutoCloseable {
 
         @Override
         public void close() {
-            queue.add(STOP);
+            Outbox way = outbox;
+            if (way != null) {
+                way.stop();
+            }
         }
 
         @Override

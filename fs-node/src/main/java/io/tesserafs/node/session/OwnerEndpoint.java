@@ -7,6 +7,7 @@ import io.tesserafs.coherence.session.SessionCodec.Header;
 import io.tesserafs.coherence.session.SessionCodec.MalformedException;
 import io.tesserafs.coherence.session.SessionCodec.Status;
 import io.tesserafs.coherence.token.OwnerLink;
+import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
@@ -16,7 +17,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
-import java.util.concurrent.LinkedBlockingQueue;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,7 +65,7 @@ public final class OwnerEndpoint implements Service {
                             PeerException.Reason.BAD_REQUEST,
                             from.peer() + " opens a session for node " + opening.node());
                 }
-                RemoteEnd end = new RemoteEnd(from, volume.volume(), session);
+                RemoteEnd end = new RemoteEnd(from, volume, session);
                 OwnedVolume.Attached attached = volume.attach(session, false, opening, end);
                 if (attached == null) {
                     end.stop();
@@ -106,29 +107,48 @@ public final class OwnerEndpoint implements Service {
         }
     }
 
-    /**
-     * A node at the other end of a connection. Token messages may come from any thread that must not wait for the network, so they go
-     * through a queue that one virtual thread empties, in order.
-     */
+    /** A node at the other end of a connection. */
     private static final class RemoteEnd implements OwnedVolume.NodeEnd {
-        private static final ByteBuffer STOP = ByteBuffer.allocate(0);
-
         private final Connection connection;
+        private final OwnedVolume owned;
         private final int volume;
         private final SessionId session;
-        private final LinkedBlockingQueue<ByteBuffer> queue = new LinkedBlockingQueue<>();
+        private final Outbox outbox;
 
-        RemoteEnd(Connection connection, int volume, SessionId session) {
+        RemoteEnd(Connection connection, OwnedVolume owned, SessionId session) {
             this.connection = connection;
-            this.volume = volume;
+            this.owned = owned;
+            this.volume = owned.volume();
             this.session = session;
-            Thread.ofVirtual().name("tessera-tokens-" + connection.peer()).start(this::pump);
-            connection.onClose(this::stop);
+            this.outbox = new Outbox(connection, NodeEndpoint.SERVICE);
         }
 
         @Override
         public OwnerLink.Receiver tokens() {
-            return message -> queue.add(SessionCodec.token(volume, session, message));
+            return new OwnerLink.Receiver() {
+                @Override
+                public void receive(TokenMessage.ToNode message) {
+                    if (message instanceof TokenMessage.Grant grant && grant.id() != TokenMessage.NOBODY_ASKED) {
+                        outbox.addForLater(() -> attributesFor(grant));
+                    }
+                    outbox.add(SessionCodec.token(volume, session, message));
+                }
+
+                @Override
+                public void receiveWithAnswer(TokenMessage.ToNode message) {
+                    outbox.addForLater(() -> SessionCodec.token(volume, session, message));
+                }
+            };
+        }
+
+        private @Nullable ByteBuffer attributesFor(TokenMessage.Grant grant) {
+            ByteBuffer payload = owned.attributesFor(grant);
+            return payload == null ? null : SessionCodec.attributes(volume, session, payload);
+        }
+
+        @Override
+        public void sendTokens() {
+            outbox.sendBeforeNext();
         }
 
         @Override
@@ -138,32 +158,16 @@ public final class OwnerEndpoint implements Service {
 
         @Override
         public void lockEnded(long request, LockResult result) {
-            queue.add(SessionCodec.lockEnded(volume, session, request, LockWire.code(result)));
+            outbox.add(SessionCodec.lockEnded(volume, session, request, LockWire.code(result)));
         }
 
         @Override
         public void orphaned(long ino) {
-            queue.add(SessionCodec.orphaned(volume, session, ino));
+            outbox.add(SessionCodec.orphaned(volume, session, ino));
         }
 
         void stop() {
-            queue.add(STOP);
-        }
-
-        private void pump() {
-            try {
-                while (true) {
-                    ByteBuffer next = queue.take();
-                    if (!next.hasRemaining()) {
-                        return;
-                    }
-                    connection.send(NodeEndpoint.SERVICE, next);
-                }
-            } catch (PeerException e) {
-                LOG.debug("{}: {}", connection.peer(), e.getMessage());
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
+            outbox.stop();
         }
     }
 }

@@ -9,6 +9,7 @@ import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
+import io.tesserafs.node.session.KnownMetadata.Span;
 import io.tesserafs.node.session.VolumeWire.Op;
 import io.tesserafs.node.session.WireIn.MalformedException;
 import java.io.IOException;
@@ -45,17 +46,38 @@ final class RemoteVolume implements VolumeService {
         T decode(WireIn in) throws MalformedException;
     }
 
+    /** As {@link Decoder}, where it matters when the owner worked on it. */
+    private interface SpanDecoder<T> {
+        T decode(WireIn in, Span span) throws MalformedException;
+    }
+
     private final Channel channel;
+    private final KnownMetadata known;
+    private final SessionCounters counters;
     /** By size. Guarded by itself. */
     private final Map<Integer, ArrayDeque<ExtentRef>> stock = new HashMap<>();
 
+    /** Remembers nothing. */
     RemoteVolume(Channel channel) {
+        this(channel, new KnownMetadata((resource, sequence) -> false), new SessionCounters());
+    }
+
+    /** @param known learns from every answer */
+    RemoteVolume(Channel channel, KnownMetadata known, SessionCounters counters) {
+        this.counters = counters;
         this.channel = channel;
+        this.known = known;
     }
 
     <T> T call(WireOut request, Decoder<T> decoder) throws FsException {
+        return ask(request, (in, span) -> decoder.decode(in));
+    }
+
+    private <T> T ask(WireOut request, SpanDecoder<T> decoder) throws FsException {
         try {
-            WireIn in = new WireIn(channel.call(request.done()));
+            ByteBuffer bytes = request.done();
+            counters.called(VolumeWire.opOf(bytes));
+            WireIn in = new WireIn(channel.call(bytes));
             int errno = in.i32();
             if (errno < 0 || errno > MAX_ERRNO) {
                 throw new MalformedException("errno " + errno);
@@ -64,7 +86,7 @@ final class RemoteVolume implements VolumeService {
                 throw new FsException(
                         errno, new String(in.bytes(VolumeWire.MAX_MESSAGE_BYTES), StandardCharsets.UTF_8));
             }
-            T result = decoder.decode(in);
+            T result = decoder.decode(in, new Span(in.i64(), in.i64()));
             in.end();
             return result;
         } catch (IOException e) {
@@ -84,20 +106,51 @@ final class RemoteVolume implements VolumeService {
     }
 
     @Override
+    public @Nullable InodeAttr known(long ino) {
+        return known.attributes(ino);
+    }
+
+    @Override
+    public long knownName(long parent, byte[] name) {
+        return known.name(parent, name);
+    }
+
+    @Override
     public @Nullable InodeAttr lookup(long parent, byte[] name) throws FsException {
+        long ino = known.name(parent, name);
+        InodeAttr attr = ino == UNKNOWN || ino == 0 ? null : known.attributes(ino);
+        if (ino == 0 || attr != null) {
+            return attr;
+        }
         InodeAttr[] found = new InodeAttr[1];
-        call(VolumeWire.request(Op.LOOKUP).i64(parent).bytes(name), in -> {
-            if (in.flag()) {
-                found[0] = VolumeWire.attr(in);
+        ask(VolumeWire.request(Op.LOOKUP).i64(parent).bytes(name), (in, span) -> {
+            long sequence = in.i64();
+            boolean exists = in.flag();
+            if (exists) {
+                found[0] = attr(in, span);
             }
+            known.learnName(parent, name, exists ? found[0].ino() : 0, sequence, span);
             return true;
         });
         return found[0];
     }
 
+    private InodeAttr attr(WireIn in, Span span) throws MalformedException {
+        InodeAttr attr = VolumeWire.attr(in);
+        known.learn(attr, in.i64(), span);
+        return attr;
+    }
+
+    private InodeAttr changed(WireIn in, Span span) throws MalformedException {
+        InodeAttr attr = VolumeWire.attr(in);
+        known.learnChange(attr, in.i64(), span);
+        return attr;
+    }
+
     @Override
     public InodeAttr getattr(long ino) throws FsException {
-        return call(VolumeWire.request(Op.GETATTR).i64(ino), VolumeWire::attr);
+        InodeAttr at = known.attributes(ino);
+        return at != null ? at : ask(VolumeWire.request(Op.GETATTR).i64(ino), this::attr);
     }
 
     @Override
@@ -141,78 +194,123 @@ final class RemoteVolume implements VolumeService {
     public InodeAttr create(
             long parent, byte[] name, int mode, int rdev, byte @Nullable [] target, Creator creator, long nowNs)
             throws FsException {
-        return call(
-                VolumeWire.request(Op.CREATE)
-                        .i64(parent)
-                        .bytes(name)
-                        .i32(mode)
-                        .i32(rdev)
-                        .bytesOrNull(target)
-                        .i32(creator.uid())
-                        .i32(creator.gid())
-                        .i64(nowNs),
-                VolumeWire::attr);
+        WireOut request = VolumeWire.request(Op.CREATE)
+                .i64(parent)
+                .bytes(name)
+                .i32(mode)
+                .i32(rdev)
+                .bytesOrNull(target)
+                .i32(creator.uid())
+                .i32(creator.gid())
+                .i64(nowNs);
+        return ask(request, (in, span) -> {
+            InodeAttr made = VolumeWire.attr(in);
+            long sequence = in.i64();
+            known.learnChange(made, sequence, span);
+            known.learnNameChange(parent, name, made.ino(), directory(in, parent, span), span);
+            if (in.flag()) {
+                known.learnEmpty(made.ino(), sequence, span);
+            }
+            return made;
+        });
     }
 
     @Override
     public InodeAttr createOrphan(long parent, int mode, Creator creator, long nowNs) throws FsException {
-        return call(
+        return ask(
                 VolumeWire.request(Op.CREATE_ORPHAN)
                         .i64(parent)
                         .i32(mode)
                         .i32(creator.uid())
                         .i32(creator.gid())
                         .i64(nowNs),
-                VolumeWire::attr);
+                this::changed);
     }
 
     @Override
     public InodeAttr link(long ino, long newParent, byte[] newName, long nowNs) throws FsException {
-        return call(
-                VolumeWire.request(Op.LINK)
-                        .i64(ino)
-                        .i64(newParent)
-                        .bytes(newName)
-                        .i64(nowNs),
-                VolumeWire::attr);
+        WireOut request = VolumeWire.request(Op.LINK)
+                .i64(ino)
+                .i64(newParent)
+                .bytes(newName)
+                .i64(nowNs);
+        return ask(request, (in, span) -> {
+            InodeAttr linked = changed(in, span);
+            known.learnNameChange(newParent, newName, ino, directory(in, newParent, span), span);
+            return linked;
+        });
     }
 
     @Override
     public Unlinked unlink(long parent, byte[] name, long nowNs) throws FsException {
-        return known(
-                remove(VolumeWire.request(Op.UNLINK).i64(parent).bytes(name).i64(nowNs)));
+        return sure(remove(Op.UNLINK, parent, name, nowNs));
     }
 
     @Override
     public Unlinked rmdir(long parent, byte[] name, long nowNs) throws FsException {
-        return known(remove(VolumeWire.request(Op.RMDIR).i64(parent).bytes(name).i64(nowNs)));
+        return sure(remove(Op.RMDIR, parent, name, nowNs));
     }
 
-    @Override
-    public @Nullable Unlinked rename(long parent, byte[] name, long newParent, byte[] newName, int flags, long nowNs)
-            throws FsException {
-        return remove(VolumeWire.request(Op.RENAME)
-                .i64(parent)
-                .bytes(name)
-                .i64(newParent)
-                .bytes(newName)
-                .i32(flags)
-                .i64(nowNs));
-    }
-
-    private @Nullable Unlinked remove(WireOut request) throws FsException {
+    private @Nullable Unlinked remove(Op op, long parent, byte[] name, long nowNs) throws FsException {
         Unlinked[] gone = new Unlinked[1];
-        call(request, in -> {
-            Unlinked answer = VolumeWire.unlinked(in);
-            if (answer != null) {
-                gone[0] = answer;
-            }
+        ask(VolumeWire.request(op).i64(parent).bytes(name).i64(nowNs), (in, span) -> {
+            unlinked(in, span, gone);
+            known.learnNameChange(parent, name, 0, directory(in, parent, span), span);
             return true;
         });
         return gone[0];
     }
 
-    private static Unlinked known(@Nullable Unlinked gone) throws FsException {
+    private void unlinked(WireIn in, Span span, Unlinked[] into) throws MalformedException {
+        Unlinked gone = VolumeWire.unlinked(in);
+        if (gone != null) {
+            known.learnChange(gone.ino(), span);
+            into[0] = gone;
+        }
+    }
+
+    /** Reads what became of a directory; the sequence for its names. */
+    private long directory(WireIn in, long dir, Span span) throws MalformedException {
+        long sequence = in.i64();
+        InodeAttr attr = in.flag() ? VolumeWire.attr(in) : null;
+        if (attr != null && attr.ino() == dir) {
+            known.learnChange(attr, sequence, span);
+        } else {
+            known.learnChange(dir, span);
+        }
+        return sequence;
+    }
+
+    @Override
+    public @Nullable Unlinked rename(long parent, byte[] name, long newParent, byte[] newName, int flags, long nowNs)
+            throws FsException {
+        WireOut request = VolumeWire.request(Op.RENAME)
+                .i64(parent)
+                .bytes(name)
+                .i64(newParent)
+                .bytes(newName)
+                .i32(flags)
+                .i64(nowNs);
+        Unlinked[] gone = new Unlinked[1];
+        ask(request, (in, span) -> {
+            unlinked(in, span, gone);
+            long from = directory(in, parent, span);
+            long to = directory(in, newParent, span);
+            moved(parent, name, in.i64(), from, span);
+            moved(newParent, newName, in.i64(), to, span);
+            return true;
+        });
+        return gone[0];
+    }
+
+    private void moved(long dir, byte[] name, long ino, long sequence, Span span) {
+        known.learnNameChange(dir, name, ino, sequence, span);
+        if (ino != 0 && ino != UNKNOWN) {
+            known.learnChange(ino, span);
+        }
+    }
+
+    private static Unlinked sure(@Nullable Unlinked gone) throws FsException {
         if (gone == null) {
             throw new FsException(Errno.EIO, "the volume's owner did not say what it removed");
         }
@@ -223,18 +321,18 @@ final class RemoteVolume implements VolumeService {
     public InodeAttr setattr(long ino, SetAttr change, long nowNs) throws FsException {
         WireOut request = VolumeWire.request(Op.SETATTR).i64(ino);
         VolumeWire.setAttr(request, change);
-        return call(request.i64(nowNs), VolumeWire::attr);
+        return ask(request.i64(nowNs), this::changed);
     }
 
     @Override
     public InodeAttr truncate(long ino, long size, boolean killSuidGid, long nowNs) throws FsException {
-        return call(
+        return ask(
                 VolumeWire.request(Op.TRUNCATE)
                         .i64(ino)
                         .i64(size)
                         .flag(killSuidGid)
                         .i64(nowNs),
-                VolumeWire::attr);
+                this::changed);
     }
 
     @Override
@@ -249,19 +347,25 @@ final class RemoteVolume implements VolumeService {
 
     @Override
     public void setxattr(long ino, byte[] name, byte[] value, int flags, long nowNs) throws FsException {
-        call(
-                VolumeWire.request(Op.SETXATTR)
-                        .i64(ino)
-                        .bytes(name)
-                        .bytes(value)
-                        .i32(flags)
-                        .i64(nowNs),
-                RemoteVolume::nothing);
+        WireOut request = VolumeWire.request(Op.SETXATTR)
+                .i64(ino)
+                .bytes(name)
+                .bytes(value)
+                .i32(flags)
+                .i64(nowNs);
+        changeOf(ino, request);
     }
 
     @Override
     public void removexattr(long ino, byte[] name, long nowNs) throws FsException {
-        call(VolumeWire.request(Op.REMOVEXATTR).i64(ino).bytes(name).i64(nowNs), RemoteVolume::nothing);
+        changeOf(ino, VolumeWire.request(Op.REMOVEXATTR).i64(ino).bytes(name).i64(nowNs));
+    }
+
+    private void changeOf(long ino, WireOut request) throws FsException {
+        ask(request, (in, span) -> {
+            known.learnChange(ino, span);
+            return true;
+        });
     }
 
     @Override
@@ -334,12 +438,19 @@ final class RemoteVolume implements VolumeService {
     public InodeAttr commit(long ino, DataCommit commit) throws FsException {
         WireOut request = VolumeWire.request(Op.COMMIT).i64(ino);
         VolumeWire.commit(request, commit);
-        return call(request, VolumeWire::attr);
+        return ask(request, this::changed);
     }
 
     @Override
     public void unreferenced(long ino) {
-        quietly(VolumeWire.request(Op.UNREFERENCED).i64(ino), "unreferenced");
+        unreferenced(List.of(ino));
+    }
+
+    /** The same of several. */
+    void unreferenced(List<Long> inodes) {
+        WireOut request = VolumeWire.request(Op.UNREFERENCED).i32(inodes.size());
+        inodes.forEach(request::i64);
+        quietly(request, "unreferenced");
     }
 
     /** What fails with the session's end, at which the owner does the same by itself. */

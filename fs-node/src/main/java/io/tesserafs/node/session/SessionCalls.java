@@ -15,12 +15,18 @@ final class SessionCalls {
     private final OwnedVolume volume;
     private final SessionId session;
     private final LockService locks;
+    private final Offers offers;
     private final Set<Long> waiting = ConcurrentHashMap.newKeySet();
 
     SessionCalls(OwnedVolume volume, SessionId session) {
         this.volume = volume;
         this.session = session;
         this.locks = volume.locks().service(session);
+        this.offers = new Offers(volume.tokens(), session);
+    }
+
+    Offers offers() {
+        return offers;
     }
 
     /** False if the operation is none of these. */
@@ -34,7 +40,12 @@ final class SessionCalls {
                 }
             }
             case LOCK_SET -> set(in, out);
-            case UNREFERENCED -> volume.unreferenced(session, in.i64());
+            case UNREFERENCED -> {
+                int count = in.count(Long.BYTES);
+                for (int i = 0; i < count; i++) {
+                    volume.unreferenced(session, in.i64());
+                }
+            }
             case LOCK_CANCEL -> locks.cancel(in.i64());
             case LOCK_UNLOCK ->
                 LockWire.result(

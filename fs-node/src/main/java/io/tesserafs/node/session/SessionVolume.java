@@ -22,10 +22,12 @@ final class SessionVolume implements VolumeService {
 
     private final NodeSession session;
     private final RemoteVolume remote;
+    private final LettingGo lettingGo;
 
     SessionVolume(NodeSession session, RemoteVolume remote) {
         this.session = session;
         this.remote = remote;
+        this.lettingGo = new LettingGo(remote);
     }
 
     @Override
@@ -72,6 +74,16 @@ final class SessionVolume implements VolumeService {
         } finally {
             session.endCall(pending);
         }
+    }
+
+    @Override
+    public @Nullable InodeAttr known(long ino) {
+        return session.ownerHere() == null ? remote.known(ino) : null;
+    }
+
+    @Override
+    public long knownName(long parent, byte[] name) {
+        return session.ownerHere() == null ? remote.knownName(parent, name) : UNKNOWN;
     }
 
     @Override
@@ -205,7 +217,7 @@ final class SessionVolume implements VolumeService {
     public void unreferenced(long ino) {
         OwnedVolume here = session.ownerHere();
         if (here == null) {
-            remote.unreferenced(ino);
+            lettingGo.add(ino);
         } else {
             here.unreferenced(session.id(), ino);
         }

@@ -1,5 +1,8 @@
 package io.tesserafs.node.session;
 
+import io.tesserafs.coherence.token.FileTokens;
+import io.tesserafs.coherence.token.Resource;
+import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.Applied;
@@ -17,9 +20,14 @@ import java.nio.ByteOrder;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Carries out the requests of other nodes on a volume of this one. Thread-safe. */
 final class VolumeServer {
+    private static final Logger LOG = LoggerFactory.getLogger(VolumeServer.class);
     /** Entries and attributes in one answer; the node comes back for more. */
     private static final int MAX_READDIR_BYTES = 256 << 10;
     /** Extents in one answer to LAYOUT. */
@@ -41,50 +49,101 @@ final class VolumeServer {
             VolumeWire.Op.REMOVEXATTR,
             VolumeWire.Op.COMMIT);
 
-    private final VolumeOwner service;
+    /** Calls of one epoch: far more than an owner can answer in its life. */
+    private static final int MOMENT_BITS = 40;
 
-    VolumeServer(VolumeOwner service) {
+    private static final int ENDED_OFFSET = Integer.BYTES + Long.BYTES;
+
+    private final VolumeOwner service;
+    /** Counts beginnings and ends of calls. */
+    private final AtomicLong moments;
+
+    /** @param epoch of the owner; what a later one says counts as later */
+    VolumeServer(VolumeOwner service, long epoch) {
         this.service = service;
+        this.moments = new AtomicLong(epoch << MOMENT_BITS);
+    }
+
+    private WireOut begin() {
+        return new WireOut().i32(0).i64(moments.incrementAndGet()).i64(0);
+    }
+
+    private ByteBuffer end(WireOut out) {
+        out.setI64(ENDED_OFFSET, moments.incrementAndGet());
+        return out.done();
     }
 
     /** As {@link #serve}, but what a former owner did for the same request is not done again. Its answer is given as of now. */
-    ByteBuffer serveOnce(ByteBuffer request, RequestTag tag, SessionCalls locks) {
+    ByteBuffer serveOnce(ByteBuffer request, RequestTag tag, SessionCalls calls) {
         try {
             VolumeWire.Op op = VolumeWire.op(new WireIn(request.duplicate().order(ByteOrder.LITTLE_ENDIAN)));
             Applied applied = CHANGES.contains(op) ? service.applied(tag.session(), tag.number()) : null;
             if (applied != null) {
-                WireOut out = new WireOut().i32(0);
+                WireOut out = begin();
                 answerAgain(op, applied, out);
-                return out.done();
+                return end(out);
             }
         } catch (FsException e) {
             return failed(e.errno(), String.valueOf(e.getMessage()));
         } catch (MalformedException e) {
             return failed(Errno.EINVAL, "malformed request: " + e.getMessage());
         }
-        return service.as(tag).call(() -> serve(request, locks));
+        return service.as(tag).call(() -> serve(request, calls));
     }
 
+    /** What the node will want to know that gets this grant, as of now, which is after it was made; null if it is about something else. */
+    @Nullable
+    ByteBuffer attributesFor(TokenMessage.Grant grant) {
+        if (grant.resource().kind() == Resource.Kind.DATA || grant.toByte() != FileTokens.TO_END) {
+            return null;
+        }
+        try {
+            long moment = moments.incrementAndGet();
+            return VolumeWire.attributes(service.getattr(grant.resource().inode()), grant.sequence(), moment);
+        } catch (FsException e) {
+            LOG.trace("{} was granted, and is gone", grant.resource(), e);
+            return null;
+        }
+    }
+
+    /** No tokens come with it, and nothing to remember. */
     private void answerAgain(VolumeWire.Op op, Applied applied, WireOut out) throws FsException {
         switch (op) {
-            case UNLINK, RMDIR, RENAME ->
+            case UNLINK, RMDIR -> {
+                VolumeWire.unlinked(out, new Unlinked(applied.ino(), applied.nlink()));
+                VolumeWire.directory(out, 0, null);
+            }
+            case RENAME -> {
                 VolumeWire.unlinked(out, applied.ino() == 0 ? null : new Unlinked(applied.ino(), applied.nlink()));
+                VolumeWire.directory(out, 0, null);
+                VolumeWire.directory(out, 0, null);
+                out.i64(VolumeService.UNKNOWN).i64(VolumeService.UNKNOWN);
+            }
             case SETXATTR, REMOVEXATTR -> {} // their answers are empty
-            default -> VolumeWire.attr(out, service.getattr(applied.ino()));
+            case CREATE -> {
+                VolumeWire.attr(out, service.getattr(applied.ino()), 0);
+                VolumeWire.directory(out, 0, null);
+                out.flag(false);
+            }
+            case LINK -> {
+                VolumeWire.attr(out, service.getattr(applied.ino()), 0);
+                VolumeWire.directory(out, 0, null);
+            }
+            default -> VolumeWire.attr(out, service.getattr(applied.ino()), 0);
         }
     }
 
     /** Never fails: what goes wrong is in the answer. */
-    ByteBuffer serve(ByteBuffer request, SessionCalls locks) {
+    ByteBuffer serve(ByteBuffer request, SessionCalls calls) {
         try {
             WireIn in = new WireIn(request);
-            WireOut out = new WireOut().i32(0);
+            WireOut out = begin();
             VolumeWire.Op op = VolumeWire.op(in);
-            if (!locks.run(op, in, out)) {
-                run(op, in, out);
+            if (!calls.run(op, in, out)) {
+                run(op, in, out, calls.offers());
             }
             in.end();
-            return out.done();
+            return end(out);
         } catch (FsException e) {
             return failed(e.errno(), String.valueOf(e.getMessage()));
         } catch (InterruptedException e) {
@@ -111,46 +170,148 @@ final class VolumeServer {
         return name;
     }
 
-    private void run(VolumeWire.Op op, WireIn in, WireOut out) throws FsException, MalformedException {
+    private void run(VolumeWire.Op op, WireIn in, WireOut out, Offers offers) throws FsException, MalformedException {
         switch (op) {
             case LOOKUP -> {
-                InodeAttr found = service.lookup(in.i64(), name(in));
-                out.flag(found != null);
+                long dir = in.i64();
+                long names = offers.names(dir);
+                InodeAttr found = service.lookup(dir, name(in));
+                out.i64(names).flag(found != null);
                 if (found != null) {
-                    VolumeWire.attr(out, found);
+                    offered(out, found, offers.attributes(found));
                 }
             }
-            case GETATTR -> VolumeWire.attr(out, service.getattr(in.i64()));
+            case GETATTR -> {
+                InodeAttr attr = service.getattr(in.i64());
+                offered(out, attr, offers.attributes(attr));
+            }
             case PARENT -> out.i64(service.parent(in.i64()));
             case READLINK -> out.bytes(service.readlink(in.i64()));
             case READDIR -> readdir(in, out);
-            case CREATE ->
-                VolumeWire.attr(
-                        out,
-                        service.create(
-                                in.i64(),
-                                name(in),
-                                in.i32(),
-                                in.i32(),
-                                in.bytesOrNull(VolumeService.MAX_SYMLINK_BYTES),
-                                new Creator(in.i32(), in.i32()),
-                                in.i64()));
-            case CREATE_ORPHAN ->
-                VolumeWire.attr(
-                        out, service.createOrphan(in.i64(), in.i32(), new Creator(in.i32(), in.i32()), in.i64()));
-            case LINK -> VolumeWire.attr(out, service.link(in.i64(), in.i64(), name(in), in.i64()));
-            case UNLINK -> VolumeWire.unlinked(out, service.unlink(in.i64(), name(in), in.i64()));
-            case RMDIR -> VolumeWire.unlinked(out, service.rmdir(in.i64(), name(in), in.i64()));
-            case RENAME ->
-                VolumeWire.unlinked(out, service.rename(in.i64(), name(in), in.i64(), name(in), in.i32(), in.i64()));
-            default -> runOnFile(op, in, out);
+            case CREATE -> create(in, out, offers);
+            case CREATE_ORPHAN -> {
+                InodeAttr attr = service.createOrphan(in.i64(), in.i32(), creator(in), in.i64());
+                offered(out, attr, offers.made(attr));
+            }
+            case LINK -> {
+                long ino = in.i64();
+                long dir = in.i64();
+                InodeAttr attr = service.link(ino, dir, name(in), in.i64());
+                offers.linkCount(ino);
+                offered(out, attr, offers.attributes(attr));
+                directory(out, dir, offers);
+            }
+            case UNLINK -> {
+                long dir = in.i64();
+                unlinked(out, service.unlink(dir, name(in), in.i64()), offers);
+                directory(out, dir, offers);
+            }
+            case RMDIR -> {
+                long dir = in.i64();
+                Unlinked gone = service.rmdir(dir, name(in), in.i64());
+                offers.removed(gone.ino());
+                VolumeWire.unlinked(out, gone);
+                directory(out, dir, offers);
+            }
+            case RENAME -> {
+                long from = in.i64();
+                byte[] name = name(in);
+                long to = in.i64();
+                byte[] newName = name(in);
+                unlinked(out, service.rename(from, name, to, newName, in.i32(), in.i64()), offers);
+                directory(out, from, offers);
+                directory(out, to, offers);
+                out.i64(moved(from, name, offers)).i64(moved(to, newName, offers));
+            }
+            default -> runOnFile(op, in, out, offers);
         }
     }
 
-    private void runOnFile(VolumeWire.Op op, WireIn in, WireOut out) throws FsException, MalformedException {
+    private static Creator creator(WireIn in) throws MalformedException {
+        return new Creator(in.i32(), in.i32());
+    }
+
+    private void create(WireIn in, WireOut out, Offers offers) throws FsException, MalformedException {
+        long dir = in.i64();
+        InodeAttr attr = service.create(
+                dir,
+                name(in),
+                in.i32(),
+                in.i32(),
+                in.bytesOrNull(VolumeService.MAX_SYMLINK_BYTES),
+                creator(in),
+                in.i64());
+        offered(out, attr, offers.made(attr));
+        directory(out, dir, offers);
+        out.flag(attr.isDirectory() && offers.hasAllOf(attr) && isEmpty(attr.ino()));
+    }
+
+    /** What became of a directory in which something was changed. */
+    private void directory(WireOut out, long dir, Offers offers) {
+        long sequence = offers.names(dir);
+        InodeAttr attr = null;
+        try {
+            attr = sequence == 0 ? null : service.getattr(dir);
+        } catch (FsException e) {
+            LOG.trace("directory {} has just gone", dir, e);
+        }
+        VolumeWire.directory(out, sequence, attr);
+    }
+
+    /** The inode that has the name now, or 0. */
+    private long moved(long dir, byte[] name, Offers offers) {
+        try {
+            InodeAttr attr = service.lookup(dir, name);
+            if (attr != null) {
+                offers.changed(attr);
+            }
+            return attr == null ? 0 : attr.ino();
+        } catch (FsException e) {
+            LOG.trace("directory {} has just gone", dir, e);
+            return VolumeService.UNKNOWN;
+        }
+    }
+
+    /** Nobody who was faster than the offer has left anything there. */
+    private boolean isEmpty(long dir) {
+        boolean[] any = new boolean[1];
+        try {
+            service.readdir(dir, 0, (name, next, attr) -> {
+                any[0] = true;
+                return false;
+            });
+        } catch (FsException e) {
+            LOG.trace("directory {} has just gone", dir, e);
+            return false;
+        }
+        return !any[0];
+    }
+
+    private static void unlinked(WireOut out, @Nullable Unlinked gone, Offers offers) {
+        if (gone != null) {
+            offers.linkCount(gone.ino());
+        }
+        VolumeWire.unlinked(out, gone);
+    }
+
+    /** What was read before the offer may have changed by then. */
+    private void offered(WireOut out, InodeAttr before, long sequence) {
+        if (sequence != 0) {
+            try {
+                VolumeWire.attr(out, service.getattr(before.ino()), sequence);
+                return;
+            } catch (FsException e) {
+                LOG.trace("inode {} has just gone", before.ino(), e);
+            }
+        }
+        VolumeWire.attr(out, before, 0);
+    }
+
+    private void runOnFile(VolumeWire.Op op, WireIn in, WireOut out, Offers offers)
+            throws FsException, MalformedException {
         switch (op) {
-            case SETATTR -> VolumeWire.attr(out, service.setattr(in.i64(), VolumeWire.setAttr(in), in.i64()));
-            case TRUNCATE -> VolumeWire.attr(out, service.truncate(in.i64(), in.i64(), in.flag(), in.i64()));
+            case SETATTR -> changed(out, service.setattr(in.i64(), VolumeWire.setAttr(in), in.i64()), offers);
+            case TRUNCATE -> changed(out, service.truncate(in.i64(), in.i64(), in.flag(), in.i64()), offers);
             case GETXATTR -> out.bytes(service.getxattr(in.i64(), name(in)));
             case LISTXATTR -> out.bytes(service.listxattr(in.i64()));
             case SETXATTR ->
@@ -163,7 +324,7 @@ final class VolumeServer {
             }
             case ALLOCATE -> allocate(in, out);
             case RELEASE -> service.release(VolumeWire.ref(in));
-            case COMMIT -> VolumeWire.attr(out, service.commit(in.i64(), VolumeWire.commit(in)));
+            case COMMIT -> changed(out, service.commit(in.i64(), VolumeWire.commit(in)), offers);
             case SYNC -> service.sync();
             case STATISTICS -> {
                 VolumeService.Statistics s = service.statistics();
@@ -172,6 +333,10 @@ final class VolumeServer {
             }
             default -> throw new MalformedException("operation " + op);
         }
+    }
+
+    private void changed(WireOut out, InodeAttr attr, Offers offers) {
+        offered(out, attr, offers.attributesHeld(attr));
     }
 
     /** As many as there are, up to the number asked for: the first alone decides whether there is space. */

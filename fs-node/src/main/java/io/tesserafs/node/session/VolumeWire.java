@@ -10,17 +10,19 @@ import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.DataCommit;
 import io.tesserafs.node.namespace.VolumeService.Unlinked;
 import io.tesserafs.node.session.WireIn.MalformedException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * How the values of {@link VolumeService} travel. A request is {@code u8 version · u8 operation · arguments in order}; an answer
- * {@code i32 errno}, then the result if that is 0, else a message. Numbers are little-endian, byte strings have an i32 length in front,
+ * {@code i32 errno}, then {@code i64 began · i64 ended · result} if that is 0, else a message. {@code began} and {@code ended} count the owner's calls
+ * ({@link KnownMetadata}). Attributes have an i64 behind them, as have names: the sequence of the token that came with them, or 0. Numbers are little-endian, byte strings have an i32 length in front,
  * what may be absent a flag byte.
  */
 final class VolumeWire {
-    static final int VERSION = 1;
+    static final int VERSION = 2;
     static final int MAX_NAME_BYTES = 255;
     static final int MAX_MESSAGE_BYTES = 4096;
     private static final int EXTENT_BYTES = 28;
@@ -67,6 +69,11 @@ final class VolumeWire {
         return new WireOut().u8(VERSION).u8(OPS.indexOf(op));
     }
 
+    /** The operation of a request that was made here. */
+    static Op opOf(ByteBuffer request) {
+        return OPS.get(request.get(request.position() + 1));
+    }
+
     static Op op(WireIn in) throws MalformedException {
         int version = in.u8();
         if (version != VERSION) {
@@ -93,6 +100,26 @@ final class VolumeWire {
         return new InodeAttr(
                 in.i64(), in.i32(), in.i32(), in.i32(), in.i32(), in.i32(), in.i64(), in.i64(), in.i64(), in.i64(),
                 in.i64(), in.i64());
+    }
+
+    static void attr(WireOut out, InodeAttr a, long sequence) {
+        attr(out, a);
+        out.i64(sequence);
+    }
+
+    /** A directory after a change: the sequence for its names and attributes, and these if they are known. */
+    static void directory(WireOut out, long sequence, @Nullable InodeAttr a) {
+        out.i64(sequence).flag(a != null);
+        if (a != null) {
+            attr(out, a);
+        }
+    }
+
+    /** What goes ahead of a grant: attributes, of that moment and as good as the grant. */
+    static ByteBuffer attributes(InodeAttr a, long sequence, long moment) {
+        WireOut out = new WireOut().i64(moment);
+        attr(out, a, sequence);
+        return out.done();
     }
 
     static void unlinked(WireOut out, @Nullable Unlinked gone) {

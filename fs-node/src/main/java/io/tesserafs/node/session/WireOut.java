@@ -65,6 +65,11 @@ final class WireOut {
         buffer.putInt(at, value);
     }
 
+    /** Overwrites a long written before. */
+    void setI64(int at, long value) {
+        buffer.putLong(at, value);
+    }
+
     ByteBuffer done() {
         return buffer.flip();
     }

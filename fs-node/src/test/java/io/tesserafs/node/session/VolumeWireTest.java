@@ -104,10 +104,10 @@ class VolumeWireTest {
     @Test
     void shouldEncodeCallsAsDocumented() throws FsException {
         assertThat(HexFormat.of().formatHex(request(v -> v.lookup(5, new byte[] {'a', 'b'}))))
-                .isEqualTo("0100" + "0500000000000000" + "020000006162");
+                .isEqualTo("0200" + "0500000000000000" + "020000006162");
         assertThat(HexFormat.of()
                         .formatHex(request(v -> v.create(5, new byte[] {'a'}, 0x81A4, 9, null, new Creator(1, 2), 3))))
-                .isEqualTo("0105" + "0500000000000000" + "0100000061" + "a4810000" + "09000000" + "00" + "01000000"
+                .isEqualTo("0205" + "0500000000000000" + "0100000061" + "a4810000" + "09000000" + "00" + "01000000"
                         + "02000000" + "0300000000000000");
     }
 

@@ -1,0 +1,86 @@
+package io.tesserafs.node.data;
+
+import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.UnavailableException;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Commits of files that were closed while their owner is on another host, behind the back of who closed them: close promises nothing that only a commit
+ * could keep. Tokens see to it that other nodes do not notice; and if this node dies first, what was written in the last moments is lost, as without
+ * fsync it may be. Thread-safe.
+ */
+final class LateCommits {
+    private static final Logger LOG = LoggerFactory.getLogger(LateCommits.class);
+    /** Calls to the owner that are under way for this. */
+    private static final int THREADS = 2;
+    /** Files that wait; who closes one more waits for its commit itself, so that nobody gets far ahead of the owner. */
+    private static final int MAX_WAITING = 512;
+
+    private static final long IDLE_S = 10;
+
+    private final NodeVolume volume;
+    private final ThreadPoolExecutor threads;
+
+    LateCommits(NodeVolume volume) {
+        this.volume = volume;
+        this.threads = new ThreadPoolExecutor(
+                THREADS,
+                THREADS,
+                IDLE_S,
+                TimeUnit.SECONDS,
+                new ArrayBlockingQueue<>(MAX_WAITING),
+                Thread.ofPlatform().name("fs-late-commit-", 0).daemon(true).factory());
+        this.threads.allowCoreThreadTimeOut(true);
+    }
+
+    /** What is changed in the file now will be committed soon. False if too many wait already. */
+    boolean add(FileState file) {
+        if (!volume.files.retain(file)) {
+            return true; // nothing is left of it
+        }
+        boolean added = false;
+        try {
+            threads.execute(() -> commit(file));
+            added = true;
+        } catch (RejectedExecutionException e) {
+            LOG.trace("too many commits wait, or this is the end", e);
+        } finally {
+            if (!added) {
+                volume.release(file);
+            }
+        }
+        return added;
+    }
+
+    private void commit(FileState file) {
+        try {
+            volume.commit(file, true, false); // durably, so that there is only one
+        } catch (UnavailableException e) {
+            LOG.debug("inode {}: commit put off: {}", file.ino, e.getMessage());
+        } catch (FsException e) {
+            file.failed(e.errno());
+            volume.counters.commitFailures.increment();
+            LOG.warn("inode {}: commit after close failed, trying again: {}", file.ino, e.getMessage());
+        } catch (RuntimeException e) {
+            file.failed(io.tesserafs.fuse.Errno.EIO);
+            LOG.error("inode {}: commit after close failed", file.ino, e);
+        } finally {
+            volume.release(file);
+        }
+    }
+
+    /** Returns when all that was added is committed or left to the last commit. */
+    void stop() {
+        threads.shutdown();
+        try {
+            var _ = threads.awaitTermination(IDLE_S, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -275,8 +275,7 @@ final class OpenVolume implements AutoCloseable {
     }
 
     private void meters(SessionCounters session) {
-        session.calls()
-                .forEach((op, count) -> metrics.counter("owner.calls", count, "op", op, "volume", info.name()));
+        session.calls().forEach((op, count) -> metrics.counter("owner.calls", count, "op", op, "volume", info.name()));
     }
 
     /** Fails with {@link io.tesserafs.fuse.mount.MountException} BUSY if in use and not {@code force}. */

@@ -360,8 +360,7 @@ public final class NodeSession implements AutoCloseable {
         if (isOver(mine)) {
             return null; // the owner must not hear that less is held while the rest is still being dropped
         }
-        OwnerConnection made =
-                OwnerConnection.to(owner, volume, node, session, endpoint, callbacks, locks, known);
+        OwnerConnection made = OwnerConnection.to(owner, volume, node, session, endpoint, callbacks, locks, known);
         boolean done = false;
         try {
             OwnedVolume.Attached attached = made.attach(tokens, ++openings, holds);

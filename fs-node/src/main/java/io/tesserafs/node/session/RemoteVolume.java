@@ -86,7 +86,7 @@ final class RemoteVolume implements VolumeService {
                 throw new FsException(
                         errno, new String(in.bytes(VolumeWire.MAX_MESSAGE_BYTES), StandardCharsets.UTF_8));
             }
-            T result = decoder.decode(in, new Span(in.i64(), in.i64()));
+            T result = decoder.decode(in, VolumeWire.span(in));
             in.end();
             return result;
         } catch (IOException e) {

@@ -445,6 +445,7 @@ final class SessionLocks implements LockService {
                 LOG.warn("{} cannot take over file locks: errno {}", owner, errno);
                 return null;
             }
+            var _ = VolumeWire.span(in);
             List<LockResult> answers = new ArrayList<>(said.size());
             for (HeldLock _ : said) {
                 answers.add(LockWire.result(in));

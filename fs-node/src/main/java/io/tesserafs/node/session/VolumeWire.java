@@ -115,6 +115,11 @@ final class VolumeWire {
         }
     }
 
+    /** Of an answer, after its errno. */
+    static KnownMetadata.Span span(WireIn in) throws MalformedException {
+        return new KnownMetadata.Span(in.i64(), in.i64());
+    }
+
     /** What goes ahead of a grant: attributes, of that moment and as good as the grant. */
     static ByteBuffer attributes(InodeAttr a, long sequence, long moment) {
         WireOut out = new WireOut().i64(moment);

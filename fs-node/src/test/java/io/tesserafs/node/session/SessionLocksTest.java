@@ -84,10 +84,10 @@ class SessionLocksTest {
             return known;
         };
         session = new NodeSession(1, NODE, finder, endpoint, tokens, new NodeSession.Node() {
-                @Override
-                public boolean hasRivals() {
-                    return false;
-                }
+            @Override
+            public boolean hasRivals() {
+                return false;
+            }
 
             @Override
             public void alone(boolean alone) {}
@@ -125,7 +125,7 @@ class SessionLocksTest {
                     public void remove(SessionId removed) {}
                 },
                 inherited,
-                 0,
+                0,
                 () -> {});
         owners.add(made);
         if (here) {

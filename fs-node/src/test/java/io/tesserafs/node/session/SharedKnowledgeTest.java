@@ -166,6 +166,7 @@ class SharedKnowledgeTest {
                             public void remove(SessionId session) {}
                         },
                         Map.of(),
+                        0,
                         () -> {})) {
             for (int i = 1; i <= NODES; i++) {
                 nodes.add(new Node(owner, i));

@@ -211,6 +211,7 @@ final class Ownership implements AutoCloseable {
             LOG.info("volume {}: node {} is to own it", info.name(), heir);
             return false;
         }
+        fabric.refresh(); // the node whose death brought this about is not to be asked first
         Map<SessionId, Integer> inherited = inherited(self);
         VolumeOwner owner = VolumeOwner.open(
                 config(),

@@ -49,4 +49,32 @@ class NetNodesTest {
         CLUSTER.network().heal();
         assertThat(Files.readString(directory.resolve("f"))).isEqualTo("kept\n");
     }
+
+    /** Longer than any lease lives, and than ZooKeeper keeps the entries of a node that is silent. */
+    private static final Duration LONG_ABSENCE = Duration.ofSeconds(14);
+
+    @Test
+    void shouldGoOnForAsLongAsZooKeeperIsAway() throws IOException {
+        Path directory = CLUSTER.workDirectory("long-absence");
+        CLUSTER.network().stopZooKeeper();
+        long end = System.nanoTime() + LONG_ABSENCE.toNanos();
+        int files = 0;
+        while (System.nanoTime() < end) {
+            for (NetNode node : CLUSTER.network().nodes()) {
+                Path here = node.mount().resolve(directory.getFileName());
+                CLUSTER.shell(
+                        LIMIT, here, "echo " + files + " >f" + files + "; sync f" + files + "; cat f* >/dev/null");
+                files++;
+            }
+        }
+        CLUSTER.network().heal();
+        for (NetNode node : CLUSTER.network().nodes()) {
+            for (int i = 0; i < files; i++) {
+                assertThat(Files.readString(
+                                node.mount().resolve(directory.getFileName()).resolve("f" + i)))
+                        .isEqualTo(i + "\n");
+            }
+        }
+        CLUSTER.expectCleanFsck();
+    }
 }

@@ -5,11 +5,13 @@ import io.tesserafs.coherence.membership.MembershipException;
 import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.membership.Znodes;
 import io.tesserafs.fabric.brick.SessionId;
+import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.zookeeper.KeeperException;
+import org.apache.zookeeper.data.Stat;
 
 /**
  * Which sessions a volume has: written by its owner when one begins, and taken out after one that ended is fenced. So a new owner knows for whom to wait,
@@ -27,11 +29,36 @@ public final class SessionRegistry {
         this.paths = new VolumePaths(volume);
     }
 
-    public void add(SessionId session, int node) throws MembershipException {
+    /**
+     * @param epoch of the owner that asks
+     * @throws StaleEpochException a newer owner exists: it would wait for a session that nobody knows
+     */
+    public void add(SessionId session, int node, long epoch) throws IOException {
         try {
-            curator.create().creatingParentsIfNeeded().forPath(path(session), Znodes.encode(new SessionRecord(node)));
+            Stat stat = new Stat();
+            EpochRecord newest = Znodes.decode(
+                    paths.epoch(), curator.getData().storingStatIn(stat).forPath(paths.epoch()), EpochRecord.class);
+            if (newest.epoch() != epoch) {
+                throw new StaleEpochException("Epoch " + epoch + " of volume " + paths.number() + " is over");
+            }
+            if (curator.checkExists().forPath(paths.sessions()) == null) {
+                curator.create().orSetData().creatingParentsIfNeeded().forPath(paths.sessions(), new byte[0]);
+            }
+            curator.transaction()
+                    .forOperations(
+                            curator.transactionOp()
+                                    .check()
+                                    .withVersion(stat.getVersion())
+                                    .forPath(paths.epoch()),
+                            curator.transactionOp()
+                                    .create()
+                                    .forPath(path(session), Znodes.encode(new SessionRecord(node))));
         } catch (KeeperException.NodeExistsException known) {
             // It is back after its connection was lost.
+        } catch (KeeperException.BadVersionException deposed) {
+            throw new StaleEpochException("Epoch " + epoch + " of volume " + paths.number() + " is over");
+        } catch (StaleEpochException e) {
+            throw e;
         } catch (Exception e) {
             throw Znodes.explain("Registering a session of volume " + paths.number(), e);
         }

@@ -28,9 +28,12 @@ import io.tesserafs.node.session.OwnerEndpoint;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Optional;
-import java.util.Set;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -67,6 +70,8 @@ final class NodeFabric implements AutoCloseable {
             Thread.ofPlatform().daemon().name("tessera-bricks").factory());
     private volatile boolean hasOthers;
     private volatile List<BrickId> othersUp = List.of();
+    /** Of bricks that are or were up; for when ZooKeeper cannot be asked. */
+    private final ConcurrentMap<BrickId, BrickResolver.Location> lastSeen = new ConcurrentHashMap<>();
 
     NodeFabric(FabricConfig config, Coordination coordination, LocalFabric local) throws IOException, StartException {
         this.coordination = coordination;
@@ -155,22 +160,42 @@ final class NodeFabric implements AutoCloseable {
     }
 
     void refresh() throws IOException {
-        List<BrickRecord> others = coordination.bricks().list().stream()
-                .filter(brick -> !brick.node().equals(coordination.node()))
-                .toList();
-        hasOthers = !others.isEmpty();
-        if (hasOthers || !othersUp.isEmpty()) {
-            Set<Integer> members = Set.copyOf(coordination.members());
-            othersUp = others.stream()
-                    .filter(brick -> members.contains(brick.node().value()))
-                    .map(brick -> new BrickId(brick.brick()))
-                    .toList();
+        List<BrickRecord> all = coordination.bricks().list();
+        hasOthers = all.stream().anyMatch(brick -> !brick.node().equals(coordination.node()));
+        if (!hasOthers) {
+            return;
         }
+        Map<NodeId, String> endpoints = new HashMap<>();
+        for (NodeInfo node : coordination.nodes().list()) {
+            String endpoint = node.endpoints().get(ENDPOINT);
+            if (endpoint != null && !node.id().equals(coordination.node())) {
+                endpoints.put(node.id(), endpoint);
+            }
+        }
+        List<BrickId> up = new ArrayList<>();
+        for (BrickRecord brick : all) {
+            String endpoint = endpoints.get(brick.node());
+            if (endpoint != null) {
+                BrickId id = new BrickId(brick.brick());
+                up.add(id);
+                lastSeen.put(id, new BrickResolver.Location(brick.node().value(), endpoint));
+            }
+        }
+        othersUp = List.copyOf(up);
     }
 
     Connection connect(NodeId node) throws IOException {
-        Optional<NodeInfo> info = coordination.nodes().find(node);
-        String endpoint = info.map(i -> i.endpoints().get(ENDPOINT)).orElse(null);
+        String endpoint = coordination.connected()
+                ? coordination
+                        .nodes()
+                        .find(node)
+                        .map(i -> i.endpoints().get(ENDPOINT))
+                        .orElse(null)
+                : lastSeen.values().stream()
+                        .filter(location -> location.node() == node.value())
+                        .map(BrickResolver.Location::endpoint)
+                        .findAny()
+                        .orElse(null);
         if (endpoint == null) {
             throw new IOException("node " + node + " is not there");
         }
@@ -183,6 +208,10 @@ final class NodeFabric implements AutoCloseable {
     }
 
     private BrickResolver.Location locate(BrickId id) throws BrickException {
+        BrickResolver.Location known = lastSeen.get(id);
+        if (known != null && !coordination.connected()) {
+            return known;
+        }
         try {
             BrickRecord record = coordination
                     .bricks()

@@ -45,6 +45,7 @@ final class OpenVolume implements AutoCloseable {
     private final NodeMetrics metrics;
     private final Ownership ownership;
     private volatile @Nullable Mounted mounted;
+    private volatile @Nullable NodeId lastOwner;
 
     /** A mount and what serves it. */
     private record Mounted(Path path, FuseMount mount, Attachment attachment) {}
@@ -143,7 +144,14 @@ final class OpenVolume implements AutoCloseable {
         this.brick = brick;
         this.fabric = fabric;
         this.metrics = metrics;
-        this.ownership = new Ownership(info, coordination, brick, fabric, onFailure);
+        this.ownership = new Ownership(info, coordination, brick, fabric, onFailure, this::ownerDoubted);
+    }
+
+    private void ownerDoubted() {
+        Mounted current = mounted;
+        if (current != null) {
+            current.attachment.session.ownerDoubted();
+        }
     }
 
     VolumeInfo info() {
@@ -187,10 +195,15 @@ final class OpenVolume implements AutoCloseable {
         if (here.isPresent()) {
             return new OwnerFinder.Whereabouts(here.get(), null);
         }
-        NodeId owner = ownership
-                .registry()
-                .owner()
-                .orElseThrow(() -> new IOException("volume " + volume + " has had no owner yet"));
+        NodeId known = lastOwner;
+        NodeId owner = known != null && !coordination.connected()
+                ? known // nobody can have been elected by a ZooKeeper that is away; if it is away for this node only,
+                // that owner will say so
+                : ownership
+                        .registry()
+                        .owner()
+                        .orElseThrow(() -> new IOException("volume " + volume + " has had no owner yet"));
+        lastOwner = owner;
         if (owner.equals(coordination.node())) {
             throw new IOException("this node is elected for volume " + volume + ", but not ready");
         }

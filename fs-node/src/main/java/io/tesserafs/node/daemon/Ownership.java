@@ -52,6 +52,7 @@ final class Ownership implements AutoCloseable {
     private final NodeFabric fabric;
     private final Coordination.FailureListener onFailure;
     private final SessionRegistry registry;
+    private final Runnable ownerDoubted;
     private final CompletableFuture<Void> firstTerm = new CompletableFuture<>();
     /** Nothing that this process's brick had in memory was lost since. The election's. */
     private boolean hadTerm;
@@ -73,7 +74,9 @@ final class Ownership implements AutoCloseable {
             Coordination coordination,
             ExportedBrick brick,
             NodeFabric fabric,
-            Coordination.FailureListener onFailure) {
+            Coordination.FailureListener onFailure,
+            Runnable ownerDoubted) {
+        this.ownerDoubted = ownerDoubted;
         this.info = info;
         this.coordination = coordination;
         this.brick = brick;
@@ -170,6 +173,10 @@ final class Ownership implements AutoCloseable {
     }
 
     private void elected(long epoch) {
+        Term last = term;
+        if (last != null) {
+            over(last); // it was in doubt, and this settles it
+        }
         SessionId self = OwnerSession.of(info.uuid(), epoch);
         TermBricks bricks = new TermBricks(fabric.fabric(), brick.brick().id(), self, fabric::othersUp);
         boolean begun = false;
@@ -232,7 +239,7 @@ final class Ownership implements AutoCloseable {
                 owner,
                 SessionTerms.DEFAULT,
                 (victim, node) -> fabric.fence(self, victim),
-                records(),
+                records(epoch),
                 inherited,
                 fallen(owner),
                 () -> failed("the tokens of volume " + info.name() + " are damaged"));
@@ -247,11 +254,11 @@ final class Ownership implements AutoCloseable {
         return true;
     }
 
-    private OwnedVolume.Records records() {
+    private OwnedVolume.Records records(long epoch) {
         return new OwnedVolume.Records() {
             @Override
             public void add(SessionId session, int node) throws IOException {
-                registry.add(session, node);
+                registry.add(session, node, epoch);
             }
 
             @Override
@@ -315,12 +322,27 @@ final class Ownership implements AutoCloseable {
         return new VolumeConfig(info.name(), info.number(), info.uuid(), Long.parseLong(maxInodes));
     }
 
-    /** The ZooKeeper session ended: somebody else may own the volume by now, so this node must not write another byte. */
+    /**
+     * The ZooKeeper session ended: somebody else may own the volume by now. But if ZooKeeper is away for all, nobody does; so this node goes on for as long
+     * as it can prove that it was not replaced. If it is elected anew, or cannot prove it, the term is over.
+     */
     private void deposed() {
-        Term ended = term;
-        term = null;
-        if (ended == null || closing) {
+        Term doubtful = term;
+        if (doubtful == null || closing) {
             return;
+        }
+        ownerDoubted.run();
+        Incumbent incumbent = new Incumbent(info.name(), doubtful.owner::isUnfenced, () -> over(doubtful));
+        doubtful.volume.doubted(incumbent);
+        incumbent.start();
+    }
+
+    private void over(Term ended) {
+        synchronized (this) {
+            if (!ended.equals(term)) {
+                return;
+            }
+            term = null;
         }
         LOG.warn("volume {}: not its owner any more, epoch {} is over", info.name(), ended.epoch);
         fabric.owners().remove(ended.volume);
@@ -331,11 +353,10 @@ final class Ownership implements AutoCloseable {
 
     /** Hands the volume on, in good order; {@code heir} is the node that shall have it, 0 for any. False if this node does not own it. */
     boolean handOn(int heir) throws IOException {
-        Term ended = term;
+        Term ended = takeTerm();
         if (ended == null) {
             return false;
         }
-        term = null;
         LOG.info("volume {}: handed on in epoch {}", info.name(), ended.epoch);
         try {
             end(ended, heir);
@@ -343,6 +364,12 @@ final class Ownership implements AutoCloseable {
             stepAside();
         }
         return true;
+    }
+
+    private synchronized @Nullable Term takeTerm() {
+        Term current = term;
+        term = null;
+        return current;
     }
 
     private void end(Term ended, int heir) throws IOException {
@@ -382,8 +409,7 @@ final class Ownership implements AutoCloseable {
     @Override
     public void close() throws IOException {
         closing = true;
-        Term current = term;
-        term = null;
+        Term current = takeTerm();
         try {
             if (current != null) {
                 end(current, 0);

@@ -98,6 +98,11 @@ final class OwnerKeeper {
         return space;
     }
 
+    /** Whether the manifest is known not to name a mirror. */
+    boolean isUnmirrored() {
+        return manifest.current().mirror() == 0;
+    }
+
     LogMirror mirror() {
         return mirror;
     }

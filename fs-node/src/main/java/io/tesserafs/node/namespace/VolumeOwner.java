@@ -552,6 +552,37 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         return mirror.state() == LogMirror.State.COMPLETE ? Optional.ofNullable(mirror.brick()) : Optional.empty();
     }
 
+    /**
+     * Whether nobody has taken the volume over. The next owner fences this one's session on a brick that has the log, the home or the mirror, before it does
+     * anything else; so if it is not fenced there, there is none. May block for as long as it takes to find out that a peer is dead.
+     *
+     * @return false if that is so, or cannot be known
+     */
+    public boolean isUnfenced() {
+        if (core.isStopped()) {
+            return false;
+        }
+        LogMirror mirror = keeper.mirror();
+        BrickId copy = mirror.brick();
+        try {
+            checkUnfenced(bricks.local());
+            return switch (mirror.state()) {
+                case NONE, BUILDING -> keeper.isUnmirrored();
+                case COMPLETE -> copy != null && checkUnfenced(copy);
+                case BROKEN -> false;
+            };
+        } catch (BrickException e) {
+            LOG.info("volume {}: not known to own it any more: {}", core.config.name(), e.getMessage());
+            return false;
+        }
+    }
+
+    /** Any call will do: a brick refuses all of a session that is fenced. */
+    private boolean checkUnfenced(BrickId brick) throws BrickException {
+        bricks.tell(brick, client -> client.list(BlockId.of(core.config.number(), 0), 1));
+        return true;
+    }
+
     /** Log records from {@code fromLsn} on that are still there, at most {@code max}. Upkeep waits meanwhile. */
     public List<LogText.Line> log(long fromLsn, int max) throws IOException {
         return keeper.log(fromLsn, max);

@@ -281,6 +281,23 @@ public final class NodeSession implements AutoCloseable {
         which.close();
     }
 
+    /** The owner in this process may have been replaced from that time on. */
+    private synchronized void endSoonAfter(long ns, OwnerConnection here) {
+        Lease current = lease;
+        if (current != null && callbacks.hasRivals()) {
+            current.endBy(ns + TimeUnit.MILLISECONDS.toNanos(here.terms().deposedMs()));
+            notifyAll();
+        }
+    }
+
+    /** ZooKeeper does not say any more that the owner in this process is the owner. */
+    public void ownerDoubted() {
+        OwnerConnection current = link;
+        if (current != null && current.here() != null) {
+            endSoonAfter(System.nanoTime(), current);
+        }
+    }
+
     private void keep() {
         long pauseMs = 0;
         while (state() != State.CLOSED) {
@@ -436,6 +453,11 @@ public final class NodeSession implements AutoCloseable {
             } else if (known != null && !known.renewed(sentAtNs, System.nanoTime())) {
                 broken(current);
                 lose(known, "its lease ended");
+            } else {
+                OwnedVolume here = current.here();
+                if (here != null && here.isDoubted()) {
+                    endSoonAfter(sentAtNs, current);
+                }
             }
         }
     }

@@ -114,6 +114,7 @@ public final class OwnedVolume implements AutoCloseable {
     private @Nullable SessionId alone;
 
     private boolean closed;
+    private volatile @Nullable Tenure tenure;
 
     /**
      * @param inherited sessions that the last owner had, with their nodes: until each of them is back, or its time is over and it is fenced, nothing is granted
@@ -215,7 +216,9 @@ public final class OwnedVolume implements AutoCloseable {
     public @Nullable Attached attach(SessionId id, boolean local, SessionCodec.Opening opening, NodeEnd end)
             throws InterruptedException, java.io.IOException {
         int node = opening.node();
+        boolean known;
         synchronized (this) {
+            known = sessions.find(id) != null;
             if (closed || !sessions.mayAttach(id, node, opening.number())) {
                 return null;
             }
@@ -223,7 +226,9 @@ public final class OwnedVolume implements AutoCloseable {
                 evictions.execute(() -> finishEviction(replaced));
             }
         }
-        records.add(id, node);
+        if (!known) { // else it is written down
+            records.add(id, node);
+        }
         CompletableFuture<Long> sequence;
         company.lock();
         try {
@@ -353,9 +358,36 @@ public final class OwnedVolume implements AutoCloseable {
         perhapsAlone();
     }
 
-    /** A sign of life. False if the session is over. */
-    public synchronized boolean renew(SessionId id) {
+    /** A sign of life. False if the session is over; null if this owner cannot say, because it may have been replaced. May block. */
+    public @Nullable Boolean renew(SessionId id) {
+        Tenure doubtful = tenure;
+        if (doubtful != null && !doubtful.isProved()) {
+            return null;
+        }
+        synchronized (this) {
+            return closed ? null : Boolean.valueOf(isAlive(id));
+        }
+    }
+
+    private synchronized boolean isAlive(SessionId id) {
         return !closed && sessions.renew(id, System.nanoTime());
+    }
+
+    /** Whether this owner is the owner still, while ZooKeeper does not say so. */
+    @FunctionalInterface
+    public interface Tenure {
+        /** Returns true if at some moment after the call nobody had taken over. May block; then false if it has ended. */
+        boolean isProved();
+    }
+
+    /** From now on sessions are renewed only with that proof. */
+    public void doubted(Tenure proof) {
+        tenure = proof;
+    }
+
+    /** Whether it may be replaced sooner than ZooKeeper's timeout would have it. */
+    boolean isDoubted() {
+        return tenure != null;
     }
 
     /**
@@ -369,7 +401,7 @@ public final class OwnedVolume implements AutoCloseable {
         AnsweredCalls known;
         NodeEnd end;
         synchronized (this) {
-            known = renew(id) ? calls.get(id) : null;
+            known = isAlive(id) ? calls.get(id) : null;
             end = ends.get(id);
         }
         if (known == null) {

@@ -203,7 +203,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         @Override
         @Nullable
         Boolean renew() {
-            return owner.isClosed() ? null : Boolean.valueOf(owner.renew(session));
+            return owner.renew(session);
         }
 
         @Override

@@ -75,7 +75,11 @@ public final class OwnerEndpoint implements Service {
                 yield SessionCodec.answer(
                         new Answer(Status.OK, attached.terms().termMs(), attached.epoch(), attached.sequence()));
             }
-            case RENEW -> SessionCodec.answer(Answer.of(volume.renew(session) ? Status.OK : Status.ENDED));
+            case RENEW -> {
+                Boolean renewed = volume.renew(session);
+                yield SessionCodec.answer(
+                        Answer.of(renewed == null ? Status.NOT_OWNER : renewed ? Status.OK : Status.ENDED));
+            }
             case CLOSE -> {
                 volume.end(session);
                 yield SessionCodec.answer(Answer.of(Status.OK));

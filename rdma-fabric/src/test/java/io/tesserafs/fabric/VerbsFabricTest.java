@@ -1,5 +1,6 @@
 package io.tesserafs.fabric;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tesserafs.fabric.brick.Access;
@@ -11,12 +12,14 @@ import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.Provider;
+import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.fabric.verbs.VerbsNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -109,6 +112,38 @@ class VerbsFabricTest extends BrickContract {
         }
         assertThat(initiator.verbs().traffic().bytesRead()).isEqualTo(BlockId.BLOCK_BYTES);
         assertThat(initiator.verbs().traffic().bytesWritten()).isEqualTo(BlockId.BLOCK_BYTES + 77_777);
+    }
+
+    /** Which the device takes as it is. */
+    @Test
+    void shouldMoveBytesOfTransferMemory() throws Exception {
+        try (BrickClient client = fabric.connect(ID, SESSION);
+                BrickClient local = brick.connect(OTHER)) {
+            client.alloc(block(1));
+            BlockHandle handle = client.map(block(1), Access.READ_WRITE);
+            MemorySegment witness =
+                    Objects.requireNonNull(local.map(block(1), Access.READ).memory());
+            MemorySegment from = TransferMemory.allocate(BlockId.BLOCK_BYTES);
+            MemorySegment to = TransferMemory.allocate(BlockId.BLOCK_BYTES);
+            Random random = new Random(4);
+            for (int bytes : new int[] {1, 63, 64, 65, 4096, 100_001, BlockId.BLOCK_BYTES}) {
+                byte[] content = new byte[bytes];
+                random.nextBytes(content);
+                int at = random.nextInt(BlockId.BLOCK_BYTES - bytes + 1);
+                int within = random.nextInt(BlockId.BLOCK_BYTES - bytes + 1);
+                from.asSlice(within, bytes).copyFrom(MemorySegment.ofArray(content));
+                handle.write(at, from, within, bytes);
+                handle.flush(at, bytes);
+                assertThat(witness.asSlice(at, bytes).toArray(JAVA_BYTE)).isEqualTo(content);
+                to.fill((byte) 0);
+                handle.read(at, to, within, bytes);
+                assertThat(to.asSlice(within, bytes).toArray(JAVA_BYTE)).isEqualTo(content);
+                to.asSlice(within, bytes).fill((byte) 0);
+                assertThat(to.mismatch(MemorySegment.ofArray(new byte[BlockId.BLOCK_BYTES])))
+                        .as("first byte beside the range that changed")
+                        .isEqualTo(-1);
+            }
+        }
     }
 
     @Test

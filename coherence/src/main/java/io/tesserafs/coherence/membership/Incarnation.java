@@ -1,7 +1,6 @@
 package io.tesserafs.coherence.membership;
 
 import java.io.IOException;
-import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +21,7 @@ import java.util.OptionalLong;
  */
 public record Incarnation(String identity, String host, String bootId, long pid, long startTicks) {
     private static final Path PROC = Path.of("/proc");
+    private static final Path HOST_NAME = Path.of("/proc/sys/kernel/hostname");
 
     /** This process, running on the state directory that holds {@code secret}. */
     public static Incarnation current(byte[] secret) throws IOException {
@@ -53,6 +53,7 @@ public record Incarnation(String identity, String host, String bootId, long pid,
         }
     }
 
+    /** The host's name if it has no other; asks no name service, which need not know it. */
     private static String machineId() throws IOException {
         Path file = Path.of("/etc/machine-id");
         if (Files.isReadable(file)) {
@@ -61,7 +62,7 @@ public record Incarnation(String identity, String host, String bootId, long pid,
                 return id;
             }
         }
-        return InetAddress.getLocalHost().getHostName();
+        return Files.readString(HOST_NAME).strip();
     }
 
     /** Field 22 of /proc/PID/stat (proc(5)); empty if there is no such process, or it is a zombie. */

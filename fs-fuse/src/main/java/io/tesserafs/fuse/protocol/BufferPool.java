@@ -19,6 +19,8 @@ final class BufferPool {
     static final int MAX_DETACHED_PAYLOADS = 1024;
     /** Returned buffers that keep their RAM; the others give it back and keep only the address range. */
     private static final int WARM_BUFFERS = 8;
+    /** Buffers from where we were told to take them, of all; more than most hosts have readers. */
+    private static final int MAX_LASTING = 24;
     /** Reply areas mapped at a time: one mapping each would use up the kernel's limit of mappings. */
     private static final int AREAS_PER_SLAB = 64;
 
@@ -30,9 +32,13 @@ final class BufferPool {
     private final ArrayDeque<ReplyArea> areas = new ArrayDeque<>();
     private final ArrayDeque<RequestBuffer> warm = new ArrayDeque<>();
     private final ArrayDeque<RequestBuffer> cold = new ArrayDeque<>();
+    private final RequestMemory source;
+    /** Guarded by this. */
+    private int lasting;
 
-    BufferPool(int maxWriteBytes) {
+    BufferPool(int maxWriteBytes, RequestMemory source) {
         this.maxWriteBytes = maxWriteBytes;
+        this.source = source;
         this.zeros = LibcNative.mapAnonymous(maxWriteBytes, false, arena);
     }
 
@@ -78,11 +84,18 @@ final class BufferPool {
         if (!warm.isEmpty()) {
             return warm.pop();
         }
+        if (lasting < MAX_LASTING) {
+            MemorySegment memory = source.allocate(RequestBuffer.bytes(maxWriteBytes));
+            if (memory != null) {
+                lasting++;
+                return RequestBuffer.lastingIn(memory);
+            }
+        }
         return cold.isEmpty() ? new RequestBuffer(maxWriteBytes, arena) : cold.pop();
     }
 
     synchronized void giveBack(RequestBuffer buffer) {
-        if (warm.size() < WARM_BUFFERS) {
+        if (warm.size() < WARM_BUFFERS || buffer.isLasting()) {
             warm.push(buffer);
         } else {
             buffer.discard();

@@ -53,7 +53,7 @@ public final class FuseServer {
             Runnable closeChannels)
             throws IOException {
         Negotiated negotiated = Handshake.perform(main, options, options.locks() && fs.handlesLocks());
-        BufferPool pool = new BufferPool(negotiated.maxWriteBytes());
+        BufferPool pool = new BufferPool(negotiated.maxWriteBytes(), options.requestMemory());
         try {
             Connection connection = new Connection(negotiated, pool, new FuseStats());
             FuseServer server = new FuseServer(fs, connection, new Session(connection, main), readers, closeChannels);

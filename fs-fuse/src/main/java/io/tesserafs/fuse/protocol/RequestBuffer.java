@@ -22,12 +22,32 @@ final class RequestBuffer {
 
     private final MemorySegment mapping;
     private final MemorySegment memory;
+    private final boolean lasting;
     private @Nullable MemorySegment lastPayload;
 
-    /** Lives as long as {@code owner}. */
+    /** In memory that lives as long as {@code owner}. */
     RequestBuffer(int maxWriteBytes, Arena owner) {
-        mapping = LibcNative.mapAnonymous(LibcNative.PAGE_BYTES + maxWriteBytes, true, owner);
-        memory = mapping.asSlice(LibcNative.PAGE_BYTES - PAYLOAD_OFFSET);
+        this(LibcNative.mapAnonymous(bytes(maxWriteBytes), true, owner), false);
+    }
+
+    private RequestBuffer(MemorySegment mapping, boolean lasting) {
+        this.mapping = mapping;
+        this.memory = mapping.asSlice(LibcNative.PAGE_BYTES - PAYLOAD_OFFSET);
+        this.lasting = lasting;
+    }
+
+    /** In {@code memory} of {@link #bytes}, which keeps its pages. */
+    static RequestBuffer lastingIn(MemorySegment memory) {
+        return new RequestBuffer(memory, true);
+    }
+
+    static long bytes(int maxWriteBytes) {
+        return (long) LibcNative.PAGE_BYTES + maxWriteBytes;
+    }
+
+    /** Whether its pages are never given back. */
+    boolean isLasting() {
+        return lasting;
     }
 
     /** Starts with the request header. */

@@ -33,8 +33,8 @@ final class Kernel implements AutoCloseable {
     }
 
     Kernel(long features) {
-        connection =
-                new Connection(new Negotiated(45, MAX_WRITE, features), new BufferPool(MAX_WRITE), new FuseStats());
+        connection = new Connection(
+                new Negotiated(45, MAX_WRITE, features), new BufferPool(MAX_WRITE, RequestMemory.ANY), new FuseStats());
         InvocationHandler handler = this::record;
         fs = (FileSystem)
                 Proxy.newProxyInstance(FileSystem.class.getClassLoader(), new Class<?>[] {FileSystem.class}, handler);

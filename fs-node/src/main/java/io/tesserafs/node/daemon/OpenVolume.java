@@ -6,6 +6,7 @@ import io.tesserafs.coherence.token.TokenCounters;
 import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fuse.mount.FuseMount;
 import io.tesserafs.fuse.mount.MountOptions;
 import io.tesserafs.node.config.NodeConfig.MountConfig;
@@ -250,7 +251,8 @@ final class OpenVolume implements AutoCloseable {
     }
 
     private static MountOptions options(MountConfig mount, String source) {
-        MountOptions options = MountOptions.defaults(source)
+        MountOptions defaults = MountOptions.defaults(source);
+        MountOptions options = defaults.withSession(defaults.session().withRequestMemory(TransferMemory::tryAllocate))
                 .withAccess(mount.allowOther() ? MountOptions.Access.EVERYBODY : MountOptions.Access.OWNER)
                 .withReadAheadKiB((int) (mount.readAhead().bytes() >> 10));
         return mount.readerThreads() == 0 ? options : options.withReaders(mount.readerThreads());

@@ -3,6 +3,7 @@ package io.tesserafs.node.data;
 import static io.tesserafs.node.data.TileMap.TILE_BYTES;
 import static io.tesserafs.node.data.TileMap.TILE_SHIFT;
 
+import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.node.namespace.ExtentRef;
@@ -89,7 +90,7 @@ final class ExtentIo {
         }
         MemorySegment staging = STAGING.get();
         if (staging == null || staging.byteSize() < most) {
-            staging = Arena.ofAuto().allocate(Math.max(most, STAGING_BYTES), 4096);
+            staging = TransferMemory.allocate(Math.max(most, STAGING_BYTES));
             STAGING.set(staging);
         }
         tile.read(within, staging, staged, length);

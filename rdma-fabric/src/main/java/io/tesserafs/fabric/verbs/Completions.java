@@ -75,7 +75,7 @@ final class Completions {
     /**
      * Returns when the slot's operation has completed, in whichever way.
      *
-     * @throws IOException if it never did; then the slot's memory is the device's until the queue pair is destroyed
+     * @throws UnreturnedException if it never did
      */
     void await(Slot slot) throws IOException {
         long beganNs = System.nanoTime();
@@ -164,7 +164,7 @@ final class Completions {
         }
         look.run(true);
         if (waitedMs > OVERDUE_MS + HAND_BACK_MS) {
-            throw new IOException("the device has not handed a request back for " + waitedMs + " ms");
+            throw new UnreturnedException("the device has not handed a request back for " + waitedMs + " ms");
         }
     }
 

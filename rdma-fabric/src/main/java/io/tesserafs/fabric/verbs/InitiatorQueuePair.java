@@ -3,41 +3,54 @@ package io.tesserafs.fabric.verbs;
 import com.ibm.disni.verbs.IbvCQ;
 import com.ibm.disni.verbs.IbvCompChannel;
 import com.ibm.disni.verbs.IbvMr;
-import com.ibm.disni.verbs.IbvPd;
 import com.ibm.disni.verbs.IbvQP;
 import com.ibm.disni.verbs.IbvWC.IbvWcStatus;
 import io.tesserafs.fabric.brick.OperationGate;
 import io.tesserafs.fabric.verbs.ControlCodec.Offer;
 import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import io.tesserafs.fabric.verbs.rdmacore.VerbsException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.net.InetAddress;
+import java.lang.ref.Reference;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The active end of a queue pair. Bytes go through registered slots; an operation that does not fit into one goes in pieces. After the first
+ * The active end of a queue pair. Bytes go straight from and to memory that the device knows, others through registered slots; an operation
+ * that does not fit into one goes in pieces. After the first
  * failure every operation fails, as the device gives the queue pair up too. Thread-safe.
  */
 final class InitiatorQueuePair {
+    private static final Logger LOG = LoggerFactory.getLogger(InitiatorQueuePair.class);
+
     /** Operations under way at a time; more wait. */
     private static final int SLOTS = 8;
 
     static final int SLOT_BYTES = 256 << 10;
 
+    /** What most devices take for nothing, as a request is about as large. */
+    private static final int INLINE_BYTES = 64;
+
     /** A flush reads so little that nothing but the order counts. */
     private static final int FLUSH_BYTES = 1;
 
     private final RdmaCore core;
+    private final LocalDevice device;
     private final Offer offer;
     private final Arena arena = Arena.ofShared();
     private final BlockingQueue<Slot> slots = new ArrayBlockingQueue<>(SLOTS);
     private final OperationGate gate = new OperationGate();
+    private final CountDownLatch released = new CountDownLatch(1);
     private final Connector connector;
-    private @Nullable IbvPd pd;
+    /** What a write may carry in its request. */
+    private int inlineBytes;
+
     private @Nullable IbvCompChannel channel;
     private @Nullable IbvCQ queue;
     private @Nullable IbvMr memory;
@@ -46,21 +59,23 @@ final class InitiatorQueuePair {
     private volatile boolean broken;
 
     /** Connects. */
-    InitiatorQueuePair(RdmaCore core, InetAddress from, Offer offer) throws IOException {
-        this.core = core;
+    InitiatorQueuePair(LocalDevice device, Offer offer) throws IOException {
+        this.core = device.core();
+        this.device = device;
         this.offer = offer;
-        this.connector = new Connector();
+        if (!device.retain()) {
+            throw new IOException("RDMA is not used any more");
+        }
+        this.connector = connect(device);
         try {
-            connector.resolve(from, offer.address());
-            IbvPd domain = connector.id().getVerbs().allocPd();
-            pd = domain;
+            connector.resolve(device.address(), offer.address());
             IbvCompChannel events = connector.id().getVerbs().createCompChannel();
             channel = events;
             IbvCQ completionQueue = connector.id().getVerbs().createCQ(events, 2 * SLOTS, 0);
             queue = completionQueue;
-            qp = QueuePairs.create(connector.id(), domain, completionQueue, SLOTS);
+            qp = createQueuePair(completionQueue);
             MemorySegment buffers = arena.allocate((long) SLOTS * SLOT_BYTES, 4096);
-            IbvMr registered = core.register(domain, buffers, IbvMr.IBV_ACCESS_LOCAL_WRITE);
+            IbvMr registered = core.register(device.pd(), buffers, IbvMr.IBV_ACCESS_LOCAL_WRITE);
             memory = registered;
             Slot[] all = new Slot[SLOTS];
             for (int i = 0; i < SLOTS; i++) {
@@ -79,6 +94,26 @@ final class InitiatorQueuePair {
         }
     }
 
+    private static Connector connect(LocalDevice device) throws IOException {
+        try {
+            return new Connector();
+        } catch (IOException e) {
+            QueuePairs.all(device::release);
+            throw e;
+        }
+    }
+
+    private IbvQP createQueuePair(IbvCQ completionQueue) throws IOException {
+        try {
+            IbvQP made = QueuePairs.create(connector.id(), device.pd(), completionQueue, SLOTS, INLINE_BYTES);
+            inlineBytes = INLINE_BYTES;
+            return made;
+        } catch (VerbsException e) {
+            LOG.debug("{}: without inline data ({})", this, e.getMessage());
+            return QueuePairs.create(connector.id(), device.pd(), completionQueue, SLOTS, 0);
+        }
+    }
+
     /** As the target numbers it. */
     int number() {
         return offer.number();
@@ -93,15 +128,35 @@ final class InitiatorQueuePair {
     }
 
     void write(long remote, int key, MemorySegment source) throws QueuePairException {
-        run(source.byteSize(), (slot, offset, bytes) -> {
+        IbvMr known = source.byteSize() <= inlineBytes ? null : device.find(source);
+        if (known != null) {
+            runInPlace(source, (slot, offset, bytes) -> {
+                slot.postWriteFrom(source.address() + offset, known.getLkey(), remote + offset, key, bytes);
+                complete(slot);
+            });
+            return;
+        }
+        run(source.byteSize(), SLOT_BYTES, (slot, offset, bytes) -> {
             MemorySegment.copy(source, offset, slot.buffer(), 0, bytes);
-            slot.postWrite(remote + offset, key, bytes);
+            if (bytes <= inlineBytes) {
+                slot.postInlineWrite(remote + offset, key, bytes);
+            } else {
+                slot.postWrite(remote + offset, key, bytes);
+            }
             complete(slot);
         });
     }
 
     void read(long remote, int key, MemorySegment target) throws QueuePairException {
-        run(target.byteSize(), (slot, offset, bytes) -> {
+        IbvMr known = target.isReadOnly() ? null : device.find(target);
+        if (known != null) {
+            runInPlace(target, (slot, offset, bytes) -> {
+                slot.postReadTo(target.address() + offset, known.getLkey(), remote + offset, key, bytes);
+                complete(slot);
+            });
+            return;
+        }
+        run(target.byteSize(), SLOT_BYTES, (slot, offset, bytes) -> {
             slot.postRead(remote + offset, key, bytes);
             complete(slot);
             MemorySegment.copy(slot.buffer(), 0, target, offset, bytes);
@@ -110,7 +165,7 @@ final class InitiatorQueuePair {
 
     /** When it returns, all that was written before by this queue pair has left the target's device for its memory. */
     void pushWrites(long remote, int key) throws QueuePairException {
-        run(FLUSH_BYTES, (slot, offset, bytes) -> {
+        run(FLUSH_BYTES, SLOT_BYTES, (slot, offset, bytes) -> {
             slot.postRead(remote, key, bytes);
             complete(slot);
         });
@@ -121,18 +176,27 @@ final class InitiatorQueuePair {
         void run(Slot slot, long offset, int bytes) throws IOException;
     }
 
-    private void run(long bytes, Piece piece) throws QueuePairException {
+    private void runInPlace(MemorySegment memory, Piece piece) throws QueuePairException {
+        try {
+            run(memory.byteSize(), Integer.MAX_VALUE, piece);
+        } finally {
+            Reference.reachabilityFence(memory);
+        }
+    }
+
+    private void run(long bytes, int pieceBytes, Piece piece) throws QueuePairException {
         if (!gate.enter()) {
             throw new QueuePairException(this + " is closed");
         }
+        boolean unreturned = false;
         try {
             Slot slot = takeSlot();
             try {
                 if (broken) {
                     throw new QueuePairException(this + " failed"); // the slot's memory may still be the device's
                 }
-                for (long at = 0; at < bytes; at += SLOT_BYTES) {
-                    piece.run(slot, at, (int) Math.min(SLOT_BYTES, bytes - at));
+                for (long at = 0; at < bytes; at += pieceBytes) {
+                    piece.run(slot, at, (int) Math.min(pieceBytes, bytes - at));
                 }
             } finally {
                 slots.add(slot);
@@ -142,9 +206,13 @@ final class InitiatorQueuePair {
             throw e;
         } catch (IOException e) {
             broken = true;
+            unreturned = e instanceof UnreturnedException;
             throw new QueuePairException(this + ": " + e.getMessage(), e);
         } finally {
             gate.exit();
+            if (unreturned) {
+                closeForCertain();
+            }
         }
     }
 
@@ -183,7 +251,28 @@ final class InitiatorQueuePair {
     void close() throws IOException {
         broken = true;
         if (gate.kill()) {
-            QueuePairs.all(() -> core.moveToError(qp), gate::awaitIdle, this::release);
+            QueuePairs.all(() -> core.moveToError(qp), gate::awaitIdle, this::release, released::countDown);
+        }
+    }
+
+    /** The caller of an operation gets his memory back only when the device cannot touch it any more. */
+    private void closeForCertain() {
+        try {
+            close();
+        } catch (IOException e) {
+            LOG.warn("{}: {}", this, e.getMessage());
+        }
+        boolean interrupted = false;
+        while (true) {
+            try {
+                released.await();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true; // whoever closes does not wait for long
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -191,7 +280,6 @@ final class InitiatorQueuePair {
         IbvMr registered = memory;
         IbvCQ completionQueue = queue;
         IbvCompChannel events = channel;
-        IbvPd domain = pd;
         QueuePairs.all(
                 connector.id()::destroyQP,
                 () -> {
@@ -211,12 +299,8 @@ final class InitiatorQueuePair {
                         events.destroyCompChannel();
                     }
                 },
-                () -> {
-                    if (domain != null) {
-                        domain.deallocPd();
-                    }
-                },
-                connector::close);
+                connector::close,
+                device::release);
     }
 
     @Override

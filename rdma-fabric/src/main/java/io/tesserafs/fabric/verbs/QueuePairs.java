@@ -15,7 +15,8 @@ final class QueuePairs {
 
     private QueuePairs() {}
 
-    static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ completions, int requests) throws IOException {
+    /** @param inlineBytes for requests that carry their bytes */
+    static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ completions, int requests, int inlineBytes) throws IOException {
         IbvQPInitAttr attributes = new IbvQPInitAttr();
         attributes.setQp_type(IbvQP.IBV_QPT_RC);
         attributes.setSend_cq(completions);
@@ -24,6 +25,7 @@ final class QueuePairs {
         attributes.cap().setMax_recv_wr(1);
         attributes.cap().setMax_send_sge(1);
         attributes.cap().setMax_recv_sge(1);
+        attributes.cap().setMax_inline_data(inlineBytes);
         return id.createQP(pd, attributes);
     }
 

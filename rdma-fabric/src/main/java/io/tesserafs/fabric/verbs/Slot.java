@@ -21,6 +21,7 @@ final class Slot {
     private final MemorySegment buffer;
     private final int bufferKey;
     private final SVCPostSend write;
+    private final SVCPostSend inlineWrite;
     private final SVCPostSend read;
     private volatile int status;
     private volatile @Nullable Thread sleeper;
@@ -28,15 +29,16 @@ final class Slot {
     Slot(int number, IbvQP qp, IbvMr memory, MemorySegment buffer) throws IOException {
         this.buffer = buffer;
         this.bufferKey = memory.getLkey();
-        this.write = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_WRITE);
-        this.read = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_READ);
+        this.write = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_WRITE, 0);
+        this.inlineWrite = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_WRITE, IbvSendWR.IBV_SEND_INLINE);
+        this.read = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_READ, 0);
     }
 
-    private static SVCPostSend prepare(int number, IbvQP qp, int opcode) throws IOException {
+    private static SVCPostSend prepare(int number, IbvQP qp, int opcode, int flags) throws IOException {
         IbvSendWR request = new IbvSendWR();
         request.setWr_id(number);
         request.setOpcode(opcode);
-        request.setSend_flags(IbvSendWR.IBV_SEND_SIGNALED);
+        request.setSend_flags(IbvSendWR.IBV_SEND_SIGNALED | flags); // each is waited for
         request.getSg_list().add(new IbvSge());
         request.setNum_sge(1);
         return qp.postSend(List.of(request), null);
@@ -48,6 +50,11 @@ final class Slot {
 
     void postWrite(long remote, int remoteKey, int bytes) throws IOException {
         post(write, remote, remoteKey, buffer.address(), bytes, bufferKey);
+    }
+
+    /** The bytes travel in the request, so that the device need not fetch them. */
+    void postInlineWrite(long remote, int remoteKey, int bytes) throws IOException {
+        post(inlineWrite, remote, remoteKey, buffer.address(), bytes, bufferKey);
     }
 
     void postRead(long remote, int remoteKey, int bytes) throws IOException {

@@ -71,7 +71,7 @@ final class TargetQueuePair {
         pd = domain;
         IbvCQ queue = from.getVerbs().createCQ(null, 2, 0);
         completions = queue;
-        QueuePairs.create(from, domain, queue, 1);
+        QueuePairs.create(from, domain, queue, 1, 0);
         from.accept(QueuePairs.parameters());
         return true;
     }

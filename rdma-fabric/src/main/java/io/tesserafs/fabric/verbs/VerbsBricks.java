@@ -56,7 +56,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
 
     private final RdmaCore core;
     private final TcpBricks tcp;
-    private final InetAddress address;
+    private final LocalDevice device;
     private final Door door;
     private final Traffic traffic = new Traffic();
     private final SecureRandom random = new SecureRandom();
@@ -69,9 +69,22 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     public VerbsBricks(RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address) throws IOException {
         this.core = core;
         this.tcp = tcp;
-        this.address = address;
         this.door = new Door(core, address);
+        this.device = openDevice(core, door, address);
         transport.serve(SERVICE, new Control());
+    }
+
+    private static LocalDevice openDevice(RdmaCore core, Door door, InetAddress address) throws IOException {
+        try {
+            return new LocalDevice(core, door.device(), address);
+        } catch (IOException e) {
+            QueuePairs.all(door::close);
+            throw e;
+        }
+    }
+
+    LocalDevice device() {
+        return device;
     }
 
     /** Of this daemon as the initiator. */
@@ -125,7 +138,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
             return client;
         }
         boolean memoryOnly = client.info().persistence() == BrickInfo.Persistence.NONE;
-        return new VerbsClient(client, memoryOnly, new VerbsSession(core, address, connection, session, traffic));
+        return new VerbsClient(client, memoryOnly, new VerbsSession(device, connection, session, traffic));
     }
 
     /** Returns those that a device may still reach: none, but for a failure. */
@@ -246,9 +259,9 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         peers.values().forEach(all -> all.values().forEach(this::close));
         peers.clear();
         try {
-            door.close();
+            QueuePairs.all(door::close, device::release);
         } catch (IOException e) {
-            LOG.warn("the door for queue pairs at {}: {}", door.address(), e.getMessage());
+            LOG.warn("RDMA at {}: {}", door.address(), e.getMessage());
         }
     }
 }

@@ -141,7 +141,7 @@ final class VerbsHandle implements BlockHandle {
     }
 
     /** Returns false if it has to go another way; then nothing of this attempt lands any more. */
-    private boolean byQueuePair(Transfer transfer) throws BrickException {
+    private boolean byQueuePair(Transfer transfer) {
         try {
             for (int attempt = 1; ; attempt++) {
                 try {
@@ -155,7 +155,8 @@ final class VerbsHandle implements BlockHandle {
                 }
             }
         } catch (BrickException e) {
-            throw e;
+            LOG.debug("{}: {}", this, e.getMessage());
+            return false; // the handle beneath hears the same, and dies of it
         } catch (PeerException e) {
             switch (e.reason()) {
                 case UNREACHABLE,

@@ -8,9 +8,7 @@ import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.verbs.ControlCodec.Offer;
 import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
-import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -27,20 +25,19 @@ final class VerbsSession {
     /** As long as a registration of a block may take on a target that is busy. */
     private static final long CALL_TIMEOUT_MS = 30_000;
 
-    private final RdmaCore core;
-    private final InetAddress from;
+    private final LocalDevice device;
     private final Connection connection;
     private final SessionId session;
     private final Traffic traffic;
 
-    /** Guarded by this, as is the next. */
+    /** Guarded by this. */
     private @Nullable InitiatorQueuePair current;
 
-    private boolean over;
+    /** Written with this. */
+    private volatile boolean over;
 
-    VerbsSession(RdmaCore core, InetAddress from, Connection connection, SessionId session, Traffic traffic) {
-        this.core = core;
-        this.from = from;
+    VerbsSession(LocalDevice device, Connection connection, SessionId session, Traffic traffic) {
+        this.device = device;
         this.connection = connection;
         this.session = session;
         this.traffic = traffic;
@@ -50,8 +47,8 @@ final class VerbsSession {
         return traffic;
     }
 
-    /** Whether bytes go another way from now on. */
-    synchronized boolean isOver() {
+    /** Whether bytes go another way from now on. Does not wait for a connection that is being made. */
+    boolean isOver() {
         return over;
     }
 
@@ -74,7 +71,7 @@ final class VerbsSession {
         }
         Offer offer = ControlCodec.takeOffer(answer);
         try {
-            InitiatorQueuePair fresh = new InitiatorQueuePair(core, from, offer);
+            InitiatorQueuePair fresh = new InitiatorQueuePair(device, offer);
             current = fresh;
             return fresh;
         } catch (IOException e) {

@@ -15,9 +15,7 @@ import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.fabric.tcp.TcpBricks;
 import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
-import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.lang.foreign.MemorySegment;
-import java.net.InetAddress;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -74,8 +72,7 @@ class DeadKeyTest {
         hostile = initiator.tcp().connect(connection, ID, HOSTILE);
         hostileHandle = hostile.map(BLOCK, Access.READ_WRITE);
         pool = brick.connect(HONEST).map(BLOCK, Access.READ_WRITE).memory();
-        rdma = new VerbsSession(
-                RdmaCore.open(), InetAddress.getByName("10.77.0.2"), connection, HOSTILE, new Traffic());
+        rdma = new VerbsSession(initiator.verbs().device(), connection, HOSTILE, new Traffic());
         qp = rdma.queuePair();
         prepared = rdma.prepare(qp, TcpBricks.key(hostileHandle));
         qp.write(prepared.address(), prepared.key(), ones);
@@ -155,8 +152,7 @@ class DeadKeyTest {
 
     @Test
     void shouldBeWorthNothingOnAnotherQueuePair() throws Exception {
-        VerbsSession stranger = new VerbsSession(
-                RdmaCore.open(), InetAddress.getByName("10.77.0.2"), connection, HONEST, new Traffic());
+        VerbsSession stranger = new VerbsSession(initiator.verbs().device(), connection, HONEST, new Traffic());
         InitiatorQueuePair other = stranger.queuePair();
         assertThatThrownBy(() -> other.write(prepared.address(), prepared.key(), ones))
                 .isInstanceOf(QueuePairException.class);

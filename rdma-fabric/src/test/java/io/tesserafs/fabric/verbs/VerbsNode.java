@@ -22,13 +22,16 @@ public record VerbsNode(TcpTransport transport, TcpBricks tcp, VerbsBricks verbs
     /** On an emulated machine, in a JVM that has just begun. */
     private static final int CONNECT_TIMEOUT_MS = 60_000;
 
+    private static final int PING_MS = 1000;
+
     private static final byte[] SECRET = "a secret for tests only".getBytes(StandardCharsets.UTF_8);
 
     /** @param address of the device */
     public static VerbsNode at(String address, PeerId self) throws IOException {
         InetSocketAddress loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        TcpTransport transport =
-                new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET).withConnectTimeout(CONNECT_TIMEOUT_MS));
+        TcpTransport transport = new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET)
+                .withConnectTimeout(CONNECT_TIMEOUT_MS)
+                .withKeepAlive(PING_MS, CONNECT_TIMEOUT_MS));
         TcpBricks tcp = TcpBricks.withoutSharedMemory(transport);
         VerbsBricks verbs = new VerbsBricks(RdmaCore.open(), transport, tcp, InetAddress.getByName(address));
         return new VerbsNode(transport, tcp, verbs, new ConnectionPool(transport));

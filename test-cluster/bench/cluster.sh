@@ -6,10 +6,10 @@
 declare -A glusterfs=([randread4k]=8700 [write4k]=6900 [create1k]=530 [stat]=3900)
 cluster_rows=(randread4k write4k read1m write1m write1m-new mmapread create1k stat stat-warm openread rename unlink together far)
 
-# Starts two nodes in $1, with bytes between them by $2 (shm or tcp).
+# Starts two nodes in $1, with bytes between them by $2 (shm or tcp) and pools of $3.
 nodes_up() {
   local where=$1
-  "$root/tessera" up --state "$where" --nodes 2 --pool-size "$pool_size" >"$where.log" 2>&1 || {
+  "$root/tessera" up --state "$where" --nodes 2 --pool-size "$3" >"$where.log" 2>&1 || {
     cat "$where.log" >&2
     tessera_die "TesseraFS did not start"
   }
@@ -23,7 +23,7 @@ nodes_up() {
 cluster_bench() {
   provider=shm
   ((tcp_only)) && provider=tcp
-  nodes_up "$state" "$provider"
+  nodes_up "$state" "$provider" "$pool_size"
   declare -gA mount=([A]=$state/node1/mnt/a [B]=$state/node2/mnt/b)
   mkdir "${mount[A]}" "${mount[B]}" || tessera_die "the mounts do not work"
   samples=$scratch/samples

@@ -68,7 +68,7 @@ far_measure() {
   lone_writer
   declare -gA far_state=([shm]=$second [tcp]=$second [floor]= [local]=$state)
   far_state[$provider]=$state
-  nodes_up "$second" "$([[ $provider == shm ]] && echo tcp || echo shm)"
+  nodes_up "$second" "$([[ $provider == shm ]] && echo tcp || echo shm)" 1G
   for side in "$state" "$second"; do
     "$scratch/far" write "$side/node1/mnt/far" "$far_mib" >/dev/null || tessera_die "writing on $side failed"
   done

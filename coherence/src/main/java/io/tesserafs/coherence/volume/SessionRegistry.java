@@ -95,6 +95,16 @@ public final class SessionRegistry {
         }
     }
 
+    /** Of the node that was elected last. */
+    public long epoch() throws MembershipException {
+        try {
+            return Znodes.decode(paths.epoch(), curator.getData().forPath(paths.epoch()), EpochRecord.class)
+                    .epoch();
+        } catch (Exception e) {
+            throw Znodes.explain("Looking for the epoch of volume " + paths.number(), e);
+        }
+    }
+
     /** The node that was elected last for the volume. It may have died since, or not be ready yet. */
     public Optional<NodeId> owner() throws MembershipException {
         try {

@@ -64,12 +64,7 @@ final class OpenVolume implements AutoCloseable {
         Attachment() {
             this.bricks = new SessionBricks(fabric.fabric(), brick.brick().id(), fabric::hasOthers);
             this.session = new NodeSession(
-                    info.number(),
-                    coordination.node().value(),
-                    OpenVolume.this::findOwner,
-                    fabric.sessions(),
-                    tokens,
-                    this);
+                    info.number(), coordination.node().value(), new Finder(), fabric.sessions(), tokens, this);
         }
 
         @Override
@@ -189,6 +184,18 @@ final class OpenVolume implements AutoCloseable {
     /** After {@link #start}: returns once this node owns the volume, or another does. */
     void awaitOwner(Duration timeout) throws StartException {
         ownership.awaitSettled(timeout);
+    }
+
+    private final class Finder implements OwnerFinder {
+        @Override
+        public Whereabouts find(int volume) throws IOException {
+            return findOwner(volume);
+        }
+
+        @Override
+        public boolean isVacant(int volume, long epoch) throws IOException {
+            return ownership.isVacant(epoch);
+        }
     }
 
     private OwnerFinder.Whereabouts findOwner(int volume) throws IOException {

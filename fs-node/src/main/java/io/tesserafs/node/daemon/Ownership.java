@@ -405,6 +405,12 @@ final class Ownership implements AutoCloseable {
         return registry;
     }
 
+    /** See {@link io.tesserafs.node.session.OwnerFinder#isVacant}. */
+    boolean isVacant(long after) throws IOException {
+        return registry.epoch() > after
+                && VolumeOwner.lastEpoch(new ZooKeeperManifestStore(coordination.cluster(), info.number())) == after;
+    }
+
     /** Makes everything durable and steps down. */
     @Override
     public void close() throws IOException {

@@ -49,6 +49,16 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         }
     }
 
+    /** The epoch of the last owner that began its term; 0 if there was none. */
+    public static long lastEpoch(ManifestStore manifests) throws IOException {
+        byte[] bytes = manifests.read().bytes();
+        try {
+            return bytes.length == 0 ? 0 : Manifest.decode(bytes).epoch();
+        } catch (Manifest.BadManifestException e) {
+            throw new IOException(e.getMessage(), e);
+        }
+    }
+
     /**
      * What {@link #open} found and did.
      *

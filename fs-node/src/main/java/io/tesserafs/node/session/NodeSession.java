@@ -96,6 +96,11 @@ public final class NodeSession implements AutoCloseable {
     private volatile @Nullable OwnerConnection link;
     private volatile SessionId session = new SessionId(1);
     private @Nullable Lease lease;
+    /** Of the owner that the session was with last. */
+    private long lastEpoch;
+    /** Whether that was in this process. The keeper's. */
+    private boolean lastOwnerHere;
+
     /** What the last session covered is being dropped. */
     private boolean losing;
     /** OPENs of this session. The keeper's. */
@@ -313,9 +318,31 @@ public final class NodeSession implements AutoCloseable {
                 return; // closed
             } catch (IOException e) {
                 LOG.debug("volume {}: {}", volume, e.getMessage());
+                renewWhileVacant();
             } catch (RuntimeException e) {
                 LOG.error("volume {}: the session failed, trying again", volume, e);
             }
+        }
+    }
+
+    /** A new owner may take longer to read the log than a lease lives. */
+    private void renewWhileVacant() {
+        Lease known;
+        long epoch;
+        synchronized (this) {
+            known = lease;
+            epoch = lastEpoch;
+        }
+        if (known == null || lastOwnerHere) {
+            return; // for the node of the last owner the next one waits less
+        }
+        long askedAtNs = System.nanoTime();
+        try {
+            if (finder.isVacant(volume, epoch) && known.renewed(askedAtNs, System.nanoTime())) {
+                LOG.debug("volume {}: the next owner has not begun yet", volume);
+            }
+        } catch (IOException e) {
+            LOG.debug("volume {}: not known whether it has an owner: {}", volume, e.getMessage());
         }
     }
 
@@ -406,6 +433,8 @@ public final class NodeSession implements AutoCloseable {
                 }
                 known.clear(); // before anything is learned over the new link
                 link = made;
+                lastEpoch = attached.epoch();
+                lastOwnerHere = made.here() != null;
                 become(State.ATTACHED);
             }
             done = true;

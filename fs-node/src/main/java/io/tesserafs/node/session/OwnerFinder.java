@@ -15,4 +15,12 @@ public interface OwnerFinder {
      * @throws IOException nobody owns the volume, or its owner is not reached
      */
     Whereabouts find(int volume) throws IOException;
+
+    /**
+     * Whether the owner of that epoch was replaced by one that has not begun yet: at some moment after the call. Then nobody can have given what sessions hold to
+     * others, and the one to come waits for them as long as if they had been renewed at that moment. May block.
+     */
+    default boolean isVacant(int volume, long epoch) throws IOException {
+        return false;
+    }
 }

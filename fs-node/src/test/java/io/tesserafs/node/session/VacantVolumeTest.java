@@ -1,0 +1,132 @@
+package io.tesserafs.node.session;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tesserafs.coherence.session.SessionTerms;
+import io.tesserafs.coherence.token.Mode;
+import io.tesserafs.coherence.token.Resource;
+import io.tesserafs.coherence.token.TokenCache;
+import io.tesserafs.coherence.token.TokenClient;
+import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.peer.Connection;
+import io.tesserafs.node.namespace.OwnerFixture;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A session whose owner is gone while the next one has been elected, but is still reading the log. */
+@Timeout(60)
+class VacantVolumeTest {
+    private static final int NODE = 2;
+    private static final int OWNER_NODE = 1;
+    private static final int ENOUGH = 20;
+    private static final SessionTerms TERMS = new SessionTerms(600, 40);
+
+    @TempDir
+    Path directory;
+
+    private final CountDownLatch lost = new CountDownLatch(1);
+    private final AtomicInteger asked = new AtomicInteger();
+    private volatile @Nullable Connection connection;
+    private volatile boolean vacant;
+
+    private final class Finder implements OwnerFinder {
+        @Override
+        public Whereabouts find(int volume) throws IOException {
+            Connection known = connection;
+            if (known == null) {
+                throw new IOException("it is not ready");
+            }
+            return new Whereabouts(null, known);
+        }
+
+        @Override
+        public boolean isVacant(int volume, long epoch) {
+            asked.incrementAndGet();
+            return vacant && epoch == 1;
+        }
+    }
+
+    private final class Node implements NodeSession.Node {
+        @Override
+        public void alone(boolean alone) {}
+
+        @Override
+        public void sessionLost() {
+            lost.countDown();
+        }
+
+        @Override
+        public void orphaned(long ino) {}
+
+        @Override
+        public void sessionBegins(SessionId session) {}
+
+        @Override
+        public boolean hasRivals() {
+            return true;
+        }
+    }
+
+    private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
+        @Override
+        public void invalidate(Resource resource, long fromByte, long toByte) {}
+
+        @Override
+        public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {}
+    };
+
+    @Test
+    void shouldOutliveItsLeaseWhileNobodyCanHaveGivenAwayWhatItHolds() throws Exception {
+        NodeEndpoint endpoint = new NodeEndpoint();
+        OwnerEndpoint service = new OwnerEndpoint();
+        try (OwnerFixture fixture = new OwnerFixture(directory);
+                OwnedVolume owner = new OwnedVolume(
+                        1,
+                        1,
+                        fixture.owner(),
+                        TERMS,
+                        (victim, node) -> {},
+                        new OwnedVolume.Records() {
+                            @Override
+                            public void add(SessionId added, int node) {}
+
+                            @Override
+                            public void remove(SessionId removed) {}
+                        },
+                        Map.of(),
+                        0,
+                        () -> {});
+                TokenCache tokens = new TokenCache(10)) {
+            tokens.onRecall(NOTHING_CACHED);
+            service.add(owner);
+            Connection first = PairedConnection.between(
+                    NODE, Map.of(NodeEndpoint.SERVICE, endpoint), OWNER_NODE, Map.of(OwnerEndpoint.SERVICE, service));
+            connection = first;
+            try (NodeSession session = new NodeSession(1, NODE, new Finder(), endpoint, tokens, new Node())) {
+                session.start();
+                assertThat(session.awaitAttached(TimeUnit.MINUTES.toMillis(1))).isTrue();
+                Runnable ownerDies = owner::close;
+                vacant = true;
+                connection = null;
+                ownerDies.run();
+                first.close();
+                long outlived = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(3L * TERMS.termMs());
+                while (System.nanoTime() < outlived || asked.get() < ENOUGH) {
+                    Thread.onSpinWait();
+                }
+                assertThat(session.state()).isEqualTo(NodeSession.State.DETACHED);
+                assertThat(lost.getCount()).isPositive();
+                vacant = false; // somebody has begun, and does not answer
+                lost.await();
+            }
+        }
+    }
+}

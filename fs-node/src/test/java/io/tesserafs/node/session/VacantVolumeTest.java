@@ -27,7 +27,7 @@ class VacantVolumeTest {
     private static final int NODE = 2;
     private static final int OWNER_NODE = 1;
     private static final int ENOUGH = 20;
-    private static final SessionTerms TERMS = new SessionTerms(600, 40);
+    private static final SessionTerms TERMS = new SessionTerms(1500, 500);
 
     @TempDir
     Path directory;
@@ -111,6 +111,7 @@ class VacantVolumeTest {
                     NODE, Map.of(NodeEndpoint.SERVICE, endpoint), OWNER_NODE, Map.of(OwnerEndpoint.SERVICE, service));
             connection = first;
             try (NodeSession session = new NodeSession(1, NODE, new Finder(), endpoint, tokens, new Node())) {
+                session.locks().onLost(lock -> {});
                 session.start();
                 assertThat(session.awaitAttached(TimeUnit.MINUTES.toMillis(1))).isTrue();
                 Runnable ownerDies = owner::close;

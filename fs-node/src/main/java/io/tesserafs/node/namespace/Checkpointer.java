@@ -182,7 +182,7 @@ final class Checkpointer {
         BlockId id;
         core.lock.lock();
         try {
-            id = blocks.grant(1)[0];
+            id = core.grant(1)[0];
         } finally {
             core.lock.unlock();
         }

@@ -1,5 +1,6 @@
 package io.tesserafs.node.namespace;
 
+import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
@@ -143,13 +144,40 @@ final class OwnerCore {
         }
     }
 
-    /** Block ids are never used twice, so the log runs ahead of what is given out. */
+    /** Block ids are never used twice, so the log runs ahead of what is given out. The lock is held, and {@link #tx} is empty. */
     private void grantSequences() throws FsException {
         OwnerBlocks source = sequences;
         if (source != null && source.nextSequence() + GRANT_LOW > tables.nextBlock()) {
             tx.nextBlock(source.nextSequence() + GRANT_STEP);
             append(); // not what the request is about
         }
+    }
+
+    /** Before the first id of a term is given out, whoever gets it. The lock is held. */
+    void noteSequences() throws FsException {
+        tx.clear();
+        grantSequences();
+    }
+
+    /** Ids for blocks, from between operations. The lock is held. */
+    BlockId[] grant(int count) throws BrickException {
+        OwnerBlocks source = sequences;
+        if (source == null) {
+            throw new IllegalStateException("no source of ids");
+        }
+        try {
+            if (log.hasRoom(MAX_TRANSACTION_BYTES)) {
+                tx.clear();
+                grantSequences();
+            }
+        } catch (FsException e) {
+            throw new BrickException(BrickException.Reason.IO, "no block ids: " + e.getMessage(), e);
+        }
+        if (source.nextSequence() + count > tables.nextBlock()) {
+            throw new BrickException(
+                    BrickException.Reason.NO_SPACE, "no block ids, for the log has no room to note them");
+        }
+        return source.grant(count);
     }
 
     private void awaitRoom() throws FsException {

@@ -83,11 +83,7 @@ final class OwnerKeeper {
         this.nextSegmentSequence = first.entry().sequence() + 1;
         this.mirror = new LogMirror(bricks, manifest, core);
         this.space = new SpaceKeeper(
-                core,
-                blocks,
-                bricks,
-                new SpaceKeeper.Term(lastEpoch, epoch, firstBlockSequence),
-                () -> this.checkpoint.size());
+                core, bricks, new SpaceKeeper.Term(lastEpoch, epoch, firstBlockSequence), () -> this.checkpoint.size());
         this.thread = Thread.ofPlatform()
                 .name("owner-keeper-" + core.config.name())
                 .daemon(true)
@@ -391,7 +387,7 @@ final class OwnerKeeper {
         BlockId id;
         core.lock.lock();
         try {
-            id = blocks.grant(1)[0];
+            id = core.grant(1)[0];
         } finally {
             core.lock.unlock();
         }

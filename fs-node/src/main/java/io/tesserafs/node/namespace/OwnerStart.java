@@ -298,6 +298,7 @@ final class OwnerStart {
     private void firstRecords(OwnerCore core, OwnerBlocks blocks, boolean fresh, long nowNs) throws IOException {
         core.lock.lock();
         try {
+            core.noteSequences();
             if (fresh) {
                 core.tx.putInode(
                         new InodeAttr(VolumeService.ROOT, ROOT_MODE, 2, 0, 0, 0, 0, 0, nowNs, nowNs, nowNs, nowNs));

@@ -29,7 +29,6 @@ final class SpaceKeeper {
     private static final int SMALL_POOL_BLOCKS = 96;
 
     private final OwnerCore core;
-    private final OwnerBlocks blocks;
     private final OwnerBricks bricks;
     private final Term term;
 
@@ -43,9 +42,8 @@ final class SpaceKeeper {
      */
     record Term(long lastEpoch, long epoch, long firstSequence) {}
 
-    SpaceKeeper(OwnerCore core, OwnerBlocks blocks, OwnerBricks bricks, Term term, IntSupplier checkpointBlocks) {
+    SpaceKeeper(OwnerCore core, OwnerBricks bricks, Term term, IntSupplier checkpointBlocks) {
         this.core = core;
-        this.blocks = blocks;
         this.bricks = bricks;
         this.term = term;
         this.checkpointBlocks = checkpointBlocks;
@@ -229,7 +227,7 @@ final class SpaceKeeper {
                 if (wanted <= 0) {
                     return space.reserveCount() > 0;
                 }
-                ids = blocks.grant(wanted);
+                ids = core.grant(wanted);
             } finally {
                 core.lock.unlock();
             }

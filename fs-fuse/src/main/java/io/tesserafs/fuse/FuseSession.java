@@ -29,6 +29,9 @@ public interface FuseSession {
     /** FUSE_NOTIFY_INVAL_ENTRY. */
     void invalidateEntry(long parent, byte[] name);
 
+    /** Whether the kernel is new enough for {@link #incrementEpoch}. */
+    boolean canIncrementEpoch();
+
     /**
      * FUSE_NOTIFY_INC_EPOCH (7.44 and later): every cached entry is looked up again on its next use.
      *

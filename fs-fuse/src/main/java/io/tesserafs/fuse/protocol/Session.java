@@ -70,8 +70,13 @@ final class Session implements FuseSession {
     }
 
     @Override
+    public boolean canIncrementEpoch() {
+        return connection.negotiated.minor() >= MINOR_INC_EPOCH;
+    }
+
+    @Override
     public boolean incrementEpoch() {
-        if (connection.negotiated.minor() < MINOR_INC_EPOCH) {
+        if (!canIncrementEpoch()) {
             return false;
         }
         try (Arena arena = Arena.ofConfined()) {

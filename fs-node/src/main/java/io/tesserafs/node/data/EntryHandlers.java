@@ -40,7 +40,7 @@ final class EntryHandlers {
             long stamp = volume.files.removals();
             InodeAttr attr = volume.service.lookup(parent, name);
             if (attr == null) {
-                rq.replyNoEntry(volume.options.negativeTtlNs());
+                rq.replyNoEntry(volume.negativeTtlNs());
             } else {
                 volume.replyEntry(rq, attr, stamp, alone);
             }
@@ -50,7 +50,7 @@ final class EntryHandlers {
     private boolean lookupKnown(Request rq, long parent, byte[] name) {
         long ino = volume.service.knownName(parent, name);
         if (ino == 0) {
-            rq.replyNoEntry(volume.options.negativeTtlNs());
+            rq.replyNoEntry(volume.negativeTtlNs());
             return true;
         }
         return ino != VolumeService.UNKNOWN && volume.replyKnownEntry(rq, ino);
@@ -190,7 +190,7 @@ final class EntryHandlers {
 
     /** Attributes may be cached if the token is at hand; it is not worth waiting for, entry by entry. */
     private boolean add(Request.Directory out, Entry entry, long stamp, boolean alone) {
-        long entryTtl = volume.options.entryTtlNs();
+        long entryTtl = volume.entryTtlNs();
         if (alone) {
             return out.add(
                     entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, volume.options.attrTtlNs());

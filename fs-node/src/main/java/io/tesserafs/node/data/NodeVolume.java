@@ -77,6 +77,21 @@ final class NodeVolume {
         }
     }
 
+    /** How long the kernel may trust a name: not at all if it is too old to be told to forget names, as other nodes change them. */
+    long entryTtlNs() {
+        return forgetsNames() ? options.entryTtlNs() : 0;
+    }
+
+    /** The same for "no such name". */
+    long negativeTtlNs() {
+        return forgetsNames() ? options.negativeTtlNs() : 0;
+    }
+
+    private boolean forgetsNames() {
+        FuseSession kernel = session;
+        return kernel == null || kernel.canIncrementEpoch();
+    }
+
     void serveHere(Request rq, Work work) {
         try {
             work.run();
@@ -150,7 +165,7 @@ final class NodeVolume {
                 }
             }
             long ttl = alone || ticket != FileTokens.REFUSED ? options.attrTtlNs() : 0;
-            replied = rq.replyEntry(current(shown, stamp), options.entryTtlNs(), ttl);
+            replied = rq.replyEntry(current(shown, stamp), entryTtlNs(), ttl);
         } finally {
             if (meta != null) {
                 if (ticket != FileTokens.REFUSED) {
@@ -174,7 +189,7 @@ final class NodeVolume {
         try {
             return underKnown(meta, ino, attr -> {
                 references.add(ino, attr.isDirectory());
-                if (!rq.replyEntry(attr, options.entryTtlNs(), options.attrTtlNs())) {
+                if (!rq.replyEntry(attr, entryTtlNs(), options.attrTtlNs())) {
                     forget(ino, 1);
                 }
             });

@@ -177,7 +177,7 @@ final class OpenHandlers {
             InodeAttr known = ticket == FileTokens.REFUSED ? null : volume.service.known(file.ino);
             InodeAttr shown = known == null ? attr : file.overlay(known);
             long attrTtl = alone || known != null ? volume.options.attrTtlNs() : 0;
-            replied = rq.replyCreate(shown, volume.options.entryTtlNs(), attrTtl, handle, openFlags);
+            replied = rq.replyCreate(shown, volume.entryTtlNs(), attrTtl, handle, openFlags);
         } finally {
             FileAccess.exitIfHeld(file.attrTokens, ticket);
         }

@@ -365,7 +365,11 @@ public final class OwnedVolume implements AutoCloseable {
             return null;
         }
         synchronized (this) {
-            return closed ? null : Boolean.valueOf(isAlive(id));
+            if (closed || sessions.isAwaited(id)) {
+                return null; // it was the last owner's, and has to say first what it holds, also if both were in this
+                // process
+            }
+            return isAlive(id);
         }
     }
 

@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  * ALONE    16 u8 0 or 1
  * ORPHANED 16 u64 inode
  * ATTRIBUTES  16 attributes of an inode, as the volume's service says them
+ * SEVERAL  16 u32 count · count times: u32 length · a message of another kind
  * LOCK_ENDED  16 u64 number of the lock request · 24 u8 result, a position in the list of LockResult
  * </pre>
  *
@@ -53,7 +54,8 @@ public final class SessionCodec {
         LOCK_ENDED,
         ORPHANED,
         YIELD,
-        ATTRIBUTES
+        ATTRIBUTES,
+        SEVERAL
     }
 
     /** What an owner says to a call. */
@@ -114,7 +116,8 @@ public final class SessionCodec {
             Kind.LOCK_ENDED,
             Kind.ORPHANED,
             Kind.YIELD,
-            Kind.ATTRIBUTES);
+            Kind.ATTRIBUTES,
+            Kind.SEVERAL);
     private static final List<Status> STATUSES = List.of(Status.OK, Status.NOT_OWNER, Status.NOT_READY, Status.ENDED);
     private static final List<Resource.Kind> RESOURCES =
             List.of(Resource.Kind.DATA, Resource.Kind.ATTR, Resource.Kind.ENTRIES);
@@ -171,6 +174,40 @@ public final class SessionCodec {
         return start(Kind.ATTRIBUTES, volume, session, payload.remaining())
                 .put(payload.duplicate())
                 .flip();
+    }
+
+    /** Several messages in one; each from position to limit. */
+    public static ByteBuffer several(int volume, SessionId session, List<ByteBuffer> messages) {
+        int bytes = Integer.BYTES;
+        for (ByteBuffer message : messages) {
+            bytes += Integer.BYTES + message.remaining();
+        }
+        ByteBuffer out = start(Kind.SEVERAL, volume, session, bytes).putInt(messages.size());
+        for (ByteBuffer message : messages) {
+            out.putInt(message.remaining()).put(message.duplicate());
+        }
+        return out.flip();
+    }
+
+    /** The rest of a message that is several. */
+    public static List<ByteBuffer> several(ByteBuffer in) throws MalformedException {
+        need(in, Integer.BYTES);
+        int count = in.getInt();
+        if (count < 0 || count > in.remaining() / (Integer.BYTES + HEADER_BYTES)) {
+            throw new MalformedException(count + " messages in " + in.remaining() + " bytes");
+        }
+        List<ByteBuffer> messages = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            need(in, Integer.BYTES);
+            int length = in.getInt();
+            if (length < HEADER_BYTES) {
+                throw new MalformedException("a message of " + length + " bytes");
+            }
+            need(in, length);
+            messages.add(in.slice(in.position(), length).order(ByteOrder.LITTLE_ENDIAN));
+            in.position(in.position() + length);
+        }
+        return messages;
     }
 
     /** A lock request that waited has ended; {@code result} is for the receiver to make sense of. */

@@ -9,8 +9,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiPredicate;
 import java.util.function.Consumer;
-import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -94,36 +94,42 @@ public final class LocalOwner {
      * @return the newest sequence if the session has all of them now, else 0
      */
     public long offer(SessionId session, Mode mode, Resource... wanted) {
-        return ask(session, t -> {
-            boolean all = true;
-            offering = true;
-            try {
-                for (Resource resource : wanted) {
-                    all &= t.offer(session, resource, mode);
-                }
-            } finally {
-                offering = false;
-            }
-            return all;
-        });
+        long newest = Long.MAX_VALUE;
+        for (long sequence : offerEach(session, mode, List.of(wanted))) {
+            newest = Math.min(newest, sequence);
+        }
+        return newest;
+    }
+
+    /** As {@link #offer} for each of them by itself. */
+    public long[] offerEach(SessionId session, Mode mode, List<Resource> wanted) {
+        return ask(session, wanted, (t, resource) -> t.offer(session, resource, mode));
     }
 
     /** As {@link #offer}, but nothing is given that the session does not have. */
     public long asOf(SessionId session, Mode mode, Resource resource) {
-        return ask(session, t -> {
-            Mode has = t.held(session, resource, 0, FileTokens.TO_END);
+        return ask(session, List.of(resource), (t, each) -> {
+            Mode has = t.held(session, each, 0, FileTokens.TO_END);
             return has != null && has.covers(mode);
-        });
+        })[0];
     }
 
-    private long ask(SessionId session, Predicate<TokenTable> question) {
-        CompletableFuture<Long> answer = new CompletableFuture<>();
+    private long[] ask(SessionId session, List<Resource> about, BiPredicate<TokenTable, Resource> has) {
+        CompletableFuture<long[]> answer = new CompletableFuture<>();
         submit(t -> {
-            boolean has = false;
+            long[] sequences = new long[about.size()];
+            offering = true;
             try {
-                has = !grace && receivers.containsKey(session) && question.test(t);
+                boolean open = !grace && receivers.containsKey(session);
+                for (int i = 0; open && i < sequences.length; i++) {
+                    sequences[i] = has.test(t, about.get(i)) ? 1 : 0;
+                }
+                for (int i = 0; i < sequences.length; i++) {
+                    sequences[i] *= t.lastSequence();
+                }
             } finally {
-                answer.complete(has ? t.lastSequence() : 0);
+                offering = false;
+                answer.complete(sequences);
             }
         });
         return answer.join();

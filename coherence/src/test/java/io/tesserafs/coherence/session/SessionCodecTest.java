@@ -84,4 +84,32 @@ class SessionCodecTest {
             assertThat(SessionCodec.toNode(kind, in)).isEqualTo(message);
         }
     }
+
+    private static final ByteBuffer RECALL =
+            SessionCodec.token(7, SESSION, new TokenMessage.Recall(Resource.data(5), 0, 4096, null));
+
+    @Test
+    void shouldReadSeveralMessagesBack() throws MalformedException {
+        ByteBuffer in = SessionCodec.several(7, SESSION, List.of(RECALL, SessionCodec.orphaned(7, SESSION, 9)));
+        assertThat(SessionCodec.header(in)).isEqualTo(new Header(Kind.SEVERAL, 7, SESSION));
+        List<ByteBuffer> messages = SessionCodec.several(in);
+        assertThat(messages).hasSize(2);
+        assertThat(SessionCodec.header(messages.get(0)).kind()).isEqualTo(Kind.RECALL);
+        assertThat(SessionCodec.toNode(Kind.RECALL, messages.get(0)))
+                .isEqualTo(new TokenMessage.Recall(Resource.data(5), 0, 4096, null));
+        assertThat(SessionCodec.header(messages.get(1)).kind()).isEqualTo(Kind.ORPHANED);
+        assertThat(SessionCodec.number(messages.get(1))).isEqualTo(9);
+    }
+
+    @Test
+    void shouldRefuseSeveralMessagesThatAreCutShort() throws MalformedException {
+        ByteBuffer whole = SessionCodec.several(7, SESSION, List.of(RECALL, RECALL));
+        for (int length = SessionCodec.HEADER_BYTES; length < whole.limit(); length++) {
+            ByteBuffer in = whole.duplicate().order(whole.order()).limit(length);
+            assertThat(SessionCodec.header(in).kind()).isEqualTo(Kind.SEVERAL);
+            assertThatThrownBy(() -> SessionCodec.several(in))
+                    .as("%d bytes", in.limit())
+                    .isInstanceOf(MalformedException.class);
+        }
+    }
 }

@@ -168,10 +168,15 @@ final class EntryHandlers {
         int most = size / (plus ? MIN_PLUS_BYTES : MIN_ENTRY_BYTES) + 1;
         List<Entry> entries = new ArrayList<>(most);
         long stamp = volume.files.removals();
-        volume.service.readdir(ino, cookie, (name, next, attr) -> {
+        VolumeService.EntrySink sink = (name, next, attr) -> {
             entries.add(new Entry(name, next, attr));
             return entries.size() < most;
-        });
+        };
+        if (plus) {
+            volume.service.readdirPlus(ino, cookie, sink);
+        } else {
+            volume.service.readdir(ino, cookie, sink);
+        }
         for (Entry entry : entries) {
             if (!plus) {
                 if (!out.add(entry.name, entry.attr.ino(), entry.attr.mode() >> 12 & 0xF, entry.nextCookie)) {
@@ -195,10 +200,14 @@ final class EntryHandlers {
             return out.add(
                     entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, volume.options.attrTtlNs());
         }
-        if (volume.access.mayWait()) {
-            return out.add(entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, 0);
-        }
         FileTokens meta = volume.names.attributesOf(entry.attr);
+        if (volume.access.mayWait()) {
+            try {
+                return addKnown(out, entry, meta, stamp);
+            } finally {
+                meta.close();
+            }
+        }
         int ticket = meta.enterNow(0, FileTokens.TO_END, Mode.SHARED);
         try {
             if (ticket == FileTokens.REFUSED) {
@@ -210,6 +219,16 @@ final class EntryHandlers {
             FileAccess.exitIfHeld(meta, ticket);
             meta.close();
         }
+    }
+
+    private boolean addKnown(Request.Directory out, Entry entry, FileTokens meta, long stamp) {
+        long entryTtl = volume.options.entryTtlNs();
+        boolean[] added = new boolean[1];
+        boolean known = volume.underKnown(
+                meta,
+                entry.attr.ino(),
+                attr -> added[0] = out.add(entry.name, attr, entry.nextCookie, entryTtl, volume.options.attrTtlNs()));
+        return known ? added[0] : out.add(entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, 0);
     }
 
     /** What was listed may be from before the token was here. */

@@ -73,6 +73,11 @@ public interface VolumeService {
      */
     void readdir(long dir, long cookie, EntrySink sink) throws FsException;
 
+    /** The same for a caller that wants to know the attributes of all of them afterwards, too: see {@link #known}. */
+    default void readdirPlus(long dir, long cookie, EntrySink sink) throws FsException {
+        readdir(dir, cookie, sink);
+    }
+
     /** Creates a regular, special or symlink inode ({@code target} for the latter only) or a directory, by {@code mode}'s type. */
     InodeAttr create(
             long parent, byte[] name, int mode, int rdev, byte @Nullable [] target, Creator creator, long nowNs)

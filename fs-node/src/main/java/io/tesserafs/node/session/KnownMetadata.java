@@ -3,6 +3,7 @@ package io.tesserafs.node.session;
 import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.VolumeService;
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -27,6 +28,9 @@ final class KnownMetadata {
     private static final int MAX_NAMES = 65_536;
     /** A directory with more is not remembered as a whole. */
     private static final int MAX_NAMES_OF_ONE = MAX_NAMES / 2;
+
+    /** Parts of directories that somebody reads. Up to 0.3 MiB each. */
+    private static final int MAX_LISTINGS = 8;
 
     /** From when to when the owner worked on a call. What ended before another began has lower numbers. */
     record Span(long began, long ended) {}
@@ -59,6 +63,12 @@ final class KnownMetadata {
         final Map<Name, KnownName> byName = new HashMap<>();
         /** There are no others; with the sequence under which that is so, or 0. */
         long completeSince;
+        /** When the newest of the changes ended. */
+        long changed;
+
+        Names(long changed) {
+            this.changed = changed;
+        }
     }
 
     private final Tokens tokens;
@@ -66,6 +76,9 @@ final class KnownMetadata {
     private final LinkedHashMap<Long, Known> attributes = new LinkedHashMap<>(16, 0.75f, true);
 
     private final LinkedHashMap<Long, Names> directories = new LinkedHashMap<>(16, 0.75f, true);
+    /** Newest first, one of a directory. */
+    private final ArrayDeque<Listing> listings = new ArrayDeque<>();
+
     private int names;
     /** The newest moment of anything that was forgotten. */
     private long forgotten;
@@ -115,9 +128,12 @@ final class KnownMetadata {
         }
     }
 
-    /** Answer of a call that changed the inode. */
+    /** Answer of a call that changed the inode. It may say so twice. */
     synchronized void learnChange(InodeAttr attr, long sequence, Span span) {
         Known known = attributes.get(attr.ino());
+        if (known != null && attr.equals(known.attr) && known.moment == span.ended) {
+            return;
+        }
         boolean certain = sequence != 0 && span.began > (known == null ? forgotten : known.moment);
         put(attr.ino(), new Known(certain ? attr : null, sequence, later(known == null ? 0 : known.moment, span)));
     }
@@ -154,6 +170,9 @@ final class KnownMetadata {
         KnownName known = find(dir, name);
         boolean certain = sequence != 0 && span.began > (known == null ? forgotten : known.moment);
         long moment = later(known == null ? 0 : known.moment, span);
+        listings.removeIf(listing -> listing.dir() == dir);
+        Names all = names(dir);
+        all.changed = later(all.changed, span);
         putName(dir, name, new KnownName(certain ? ino : VolumeService.UNKNOWN, sequence, moment));
     }
 
@@ -164,13 +183,46 @@ final class KnownMetadata {
         }
     }
 
+    /** Part of a directory's names, for as long as it is as it was listed. */
+    synchronized void learnListing(Listing listing, Span span) {
+        if (listing.sequence() == 0 || span.began <= changed(listing.dir())) {
+            return;
+        }
+        listings.removeIf(known -> known.dir() == listing.dir());
+        listings.addFirst(listing);
+        if (listings.size() > MAX_LISTINGS) {
+            listings.removeLast();
+        }
+    }
+
+    /** What comes after that cookie; null if that is not known. */
+    @Nullable
+    Listing listing(long dir, long cookie, boolean plus) {
+        Listing found = null;
+        synchronized (this) {
+            for (Listing listing : listings) {
+                if (listing.dir() == dir && (listing.plus() || !plus)) {
+                    int at = listing.indexAfter(cookie);
+                    found = at >= 0 && at < listing.entries().size() ? listing : null;
+                }
+            }
+        }
+        return found != null && tokens.isHeldSince(Resource.entries(dir), found.sequence()) ? found : null;
+    }
+
+    /** When a name in it was last changed by this node, or may have been. */
+    private long changed(long dir) {
+        Names all = directories.get(dir);
+        return all == null ? forgotten : all.changed;
+    }
+
     private @Nullable KnownName find(long dir, byte[] name) {
         Names all = directories.get(dir);
         return all == null ? null : all.byName.get(new Name(name));
     }
 
     private Names names(long dir) {
-        return directories.computeIfAbsent(dir, d -> new Names());
+        return directories.computeIfAbsent(dir, d -> new Names(forgotten));
     }
 
     private void putName(long dir, byte[] name, KnownName known) {
@@ -191,6 +243,7 @@ final class KnownMetadata {
 
     private void forget(Names gone) {
         names -= gone.byName.size();
+        forgotten = Math.max(forgotten, gone.changed);
         for (KnownName known : gone.byName.values()) {
             forgotten = Math.max(forgotten, known.moment);
         }
@@ -200,6 +253,7 @@ final class KnownMetadata {
     synchronized void clear() {
         attributes.clear();
         directories.clear();
+        listings.clear();
         names = 0;
     }
 }

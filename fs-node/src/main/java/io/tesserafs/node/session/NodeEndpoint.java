@@ -90,35 +90,52 @@ public final class NodeEndpoint implements Service {
         try {
             Header header = SessionCodec.header(message);
             Receiver receiver = find(from, header.session());
-            if (header.kind() == Kind.LOCK_ENDED) {
-                WireIn in = new WireIn(message);
+            if (header.kind() == Kind.SEVERAL) {
+                for (ByteBuffer each : SessionCodec.several(message)) {
+                    Header inner = SessionCodec.header(each);
+                    if (!inner.session().equals(header.session())) {
+                        throw new MalformedException("messages to two sessions in one");
+                    }
+                    take(receiver, inner.kind(), each);
+                }
+            } else {
+                take(receiver, header.kind(), message);
+            }
+        } catch (MalformedException | WireIn.MalformedException e) {
+            LOG.warn("{} sends nonsense: {}", from.peer(), e.getMessage());
+            from.close();
+        }
+    }
+
+    /** Looks at a message even if nobody is there to take it. */
+    private static void take(@Nullable Receiver receiver, Kind kind, ByteBuffer body)
+            throws MalformedException, WireIn.MalformedException {
+        switch (kind) {
+            case LOCK_ENDED -> {
+                WireIn in = new WireIn(body);
                 long request = in.i64();
                 LockResult result = LockWire.result(in);
                 if (receiver != null) {
                     receiver.lockEnded(request, result);
                 }
-                return;
             }
-            if (header.kind() == Kind.ORPHANED) {
-                long ino = SessionCodec.number(message);
+            case ORPHANED -> {
+                long ino = SessionCodec.number(body);
                 if (receiver != null) {
                     receiver.orphaned(ino);
                 }
-                return;
             }
-            if (header.kind() == Kind.ATTRIBUTES) {
+            case ATTRIBUTES -> {
                 if (receiver != null) {
-                    receiver.attributes(new WireIn(message));
+                    receiver.attributes(new WireIn(body));
                 }
-                return;
             }
-            TokenMessage.ToNode token = SessionCodec.toNode(header.kind(), message);
-            if (receiver != null) {
-                receiver.token(token);
+            default -> {
+                TokenMessage.ToNode token = SessionCodec.toNode(kind, body);
+                if (receiver != null) {
+                    receiver.token(token);
+                }
             }
-        } catch (MalformedException | WireIn.MalformedException e) {
-            LOG.warn("{} sends nonsense: {}", from.peer(), e.getMessage());
-            from.close();
         }
     }
 }

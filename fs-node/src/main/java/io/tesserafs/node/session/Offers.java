@@ -5,6 +5,7 @@ import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.namespace.InodeAttr;
+import java.util.List;
 
 /**
  * Tokens that one session gets along with answers, where they are free: who looks a name up will want the inode's attributes next, and who makes a file is
@@ -26,6 +27,12 @@ final class Offers {
     /** The right to remember an inode's attributes. The sequence to say along, 0 if it is not to be had. */
     long attributes(InodeAttr attr) {
         return tokens.offer(session, Mode.SHARED, guard(attr));
+    }
+
+    /** The same of many, each by itself. */
+    long[] attributes(List<InodeAttr> all) {
+        return tokens.offerEach(
+                session, Mode.SHARED, all.stream().map(Offers::guard).toList());
     }
 
     /** The same if the session has it already. */

@@ -3,10 +3,13 @@ package io.tesserafs.node.session;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,8 +28,12 @@ final class Outbox {
 
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
 
+    /** Of a hundred bytes or two each. */
+    private static final int MAX_BATCH = 1024;
+
     private final Connection connection;
     private final int service;
+    private final Function<List<ByteBuffer>, ByteBuffer> together;
     private final Queue<Message> queue = new ConcurrentLinkedQueue<>();
     /** One at a time takes from the queue, and has sent it before the next does. */
     private final ReentrantLock sending = new ReentrantLock();
@@ -35,8 +42,10 @@ final class Outbox {
     private volatile boolean due;
     private volatile boolean stopped;
 
-    Outbox(Connection connection, int service) {
+    /** @param together makes one message of several */
+    Outbox(Connection connection, int service, Function<List<ByteBuffer>, ByteBuffer> together) {
         this.connection = connection;
+        this.together = together;
         this.service = service;
         this.pump =
                 Thread.ofVirtual().name("tessera-tokens-" + connection.peer()).unstarted(this::run);
@@ -81,14 +90,25 @@ final class Outbox {
         }
     }
 
+    private List<ByteBuffer> batch() {
+        List<ByteBuffer> batch = new ArrayList<>();
+        Message next;
+        while (batch.size() < MAX_BATCH && (next = queue.poll()) != null) {
+            ByteBuffer bytes = next.bytes();
+            if (bytes != null) {
+                batch.add(bytes);
+            }
+        }
+        return batch;
+    }
+
     private void send() {
         sending.lock();
         try {
-            Message next;
-            while (!stopped && (next = queue.poll()) != null) {
-                ByteBuffer bytes = next.bytes();
-                if (bytes != null) {
-                    connection.send(service, bytes);
+            while (!stopped && !queue.isEmpty()) {
+                List<ByteBuffer> batch = batch();
+                if (!batch.isEmpty()) {
+                    connection.send(service, batch.size() == 1 ? batch.getFirst() : together.apply(batch));
                 }
             }
         } catch (PeerException e) {

@@ -289,7 +289,8 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 throw new IOException(connection.peer() + " answers " + answer.status());
             }
             epoch = answer.epoch();
-            outbox = new Outbox(connection, OwnerEndpoint.SERVICE);
+            outbox = new Outbox(
+                    connection, OwnerEndpoint.SERVICE, messages -> SessionCodec.several(volume, session, messages));
             return new OwnedVolume.Attached(
                     answer.epoch(),
                     new SessionTerms(answer.termMs(), SessionTerms.DEFAULT.marginMs()),

@@ -102,13 +102,28 @@ public final class OwnerEndpoint implements Service {
         try {
             Header header = SessionCodec.header(message);
             OwnedVolume volume = volumes.get(header.volume());
-            if (volume != null) {
-                volume.token(header.session(), SessionCodec.toOwner(header.kind(), message));
+            if (volume == null) {
+                return;
+            }
+            if (header.kind() == SessionCodec.Kind.SEVERAL) {
+                for (ByteBuffer each : SessionCodec.several(message)) {
+                    token(volume, header.session(), SessionCodec.header(each), each);
+                }
+            } else {
+                token(volume, header.session(), header, message);
             }
         } catch (MalformedException e) {
             LOG.warn("{} sends nonsense: {}", from.peer(), e.getMessage());
             from.close();
         }
+    }
+
+    private static void token(OwnedVolume volume, SessionId session, Header header, ByteBuffer body)
+            throws MalformedException {
+        if (header.volume() != volume.volume() || !header.session().equals(session)) {
+            throw new MalformedException("messages of two sessions in one");
+        }
+        volume.token(session, SessionCodec.toOwner(header.kind(), body));
     }
 
     /** A node at the other end of a connection. */
@@ -124,7 +139,8 @@ public final class OwnerEndpoint implements Service {
             this.owned = owned;
             this.volume = owned.volume();
             this.session = session;
-            this.outbox = new Outbox(connection, NodeEndpoint.SERVICE);
+            this.outbox = new Outbox(
+                    connection, NodeEndpoint.SERVICE, messages -> SessionCodec.several(volume, session, messages));
         }
 
         @Override

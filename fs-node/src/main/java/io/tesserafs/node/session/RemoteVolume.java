@@ -29,6 +29,10 @@ final class RemoteVolume implements VolumeService {
     private static final Logger LOG = LoggerFactory.getLogger(RemoteVolume.class);
     /** Entries in one answer at most: what one READDIR of the kernel holds. */
     private static final int READDIR_ENTRIES = 1024;
+
+    private static final int READDIR_ENTRIES_AT_FIRST = 128;
+    /** Those of entries start there. */
+    private static final int FIRST_COOKIE = 16;
     /** Reservations asked for at a time. Small files are written many at a time; whole blocks are 2 MiB each. */
     private static final int SLICE_BATCH = 32;
 
@@ -163,31 +167,56 @@ final class RemoteVolume implements VolumeService {
         return call(VolumeWire.request(Op.READLINK).i64(ino), in -> in.bytes(MAX_SYMLINK_BYTES));
     }
 
-    private record Entry(byte[] name, long next, InodeAttr attr) {}
-
     @Override
     public void readdir(long dir, long cookie, EntrySink sink) throws FsException {
+        readdir(dir, cookie, false, sink);
+    }
+
+    @Override
+    public void readdirPlus(long dir, long cookie, EntrySink sink) throws FsException {
+        readdir(dir, cookie, true, sink);
+    }
+
+    private void readdir(long dir, long cookie, boolean plus, EntrySink sink) throws FsException {
         long at = cookie;
         while (true) {
-            List<Entry> entries =
-                    call(VolumeWire.request(Op.READDIR).i64(dir).i64(at).i32(READDIR_ENTRIES), in -> {
-                        int count = in.count(Long.BYTES);
-                        List<Entry> list = new ArrayList<>(count);
-                        for (int i = 0; i < count; i++) {
-                            list.add(new Entry(in.bytes(VolumeWire.MAX_NAME_BYTES), in.i64(), VolumeWire.attr(in)));
-                        }
-                        return list;
-                    });
-            for (Entry entry : entries) {
-                if (!sink.entry(entry.name, entry.next, entry.attr)) {
+            Listing listing = known.listing(dir, at, plus);
+            if (listing == null) {
+                listing = list(dir, at, plus);
+            }
+            for (int i = listing.indexAfter(at); i < listing.entries().size(); i++) {
+                Listing.Entry entry = listing.entries().get(i);
+                if (!sink.entry(entry.name(), entry.next(), entry.attr())) {
                     return;
                 }
-                at = entry.next;
             }
-            if (entries.isEmpty()) {
+            if (listing.entries().isEmpty()) {
                 return;
             }
+            at = listing.entries().getLast().next();
         }
+    }
+
+    /** The first part is small: perhaps the caller wants no more. */
+    private Listing list(long dir, long cookie, boolean plus) throws FsException {
+        int most = cookie < FIRST_COOKIE ? READDIR_ENTRIES_AT_FIRST : READDIR_ENTRIES;
+        WireOut request =
+                VolumeWire.request(Op.READDIR).i64(dir).i64(cookie).i32(most).flag(plus);
+        return ask(request, (in, span) -> {
+            long sequence = in.i64();
+            int count = in.count(Long.BYTES);
+            List<Listing.Entry> list = new ArrayList<>(count);
+            for (int i = 0; i < count; i++) {
+                byte[] name = in.bytes(VolumeWire.MAX_NAME_BYTES);
+                long next = in.i64();
+                InodeAttr attr = attr(in, span);
+                known.learnName(dir, name, attr.ino(), sequence, span);
+                list.add(new Listing.Entry(name, next, attr));
+            }
+            Listing listing = new Listing(dir, cookie, plus, sequence, list);
+            known.learnListing(listing, span);
+            return listing;
+        });
     }
 
     @Override
@@ -296,18 +325,20 @@ final class RemoteVolume implements VolumeService {
             unlinked(in, span, gone);
             long from = directory(in, parent, span);
             long to = directory(in, newParent, span);
-            moved(parent, name, in.i64(), from, span);
-            moved(newParent, newName, in.i64(), to, span);
+            moved(in, parent, name, from, span);
+            moved(in, newParent, newName, to, span);
             return true;
         });
         return gone[0];
     }
 
-    private void moved(long dir, byte[] name, long ino, long sequence, Span span) {
-        known.learnNameChange(dir, name, ino, sequence, span);
-        if (ino != 0 && ino != UNKNOWN) {
-            known.learnChange(ino, span);
+    /** Reads what has a name after a renaming. */
+    private void moved(WireIn in, long dir, byte[] name, long sequence, Span span) throws MalformedException {
+        long ino = UNKNOWN;
+        if (in.flag()) {
+            ino = in.flag() ? changed(in, span).ino() : 0;
         }
+        known.learnNameChange(dir, name, ino, sequence, span);
     }
 
     private static Unlinked sure(@Nullable Unlinked gone) throws FsException {

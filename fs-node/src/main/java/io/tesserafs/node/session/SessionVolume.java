@@ -200,12 +200,12 @@ final class SessionVolume implements VolumeService {
 
     @Override
     public void readdir(long dir, long cookie, EntrySink sink) throws FsException {
-        OwnedVolume here = session.ownerHere();
-        if (here == null) {
-            remote.readdir(dir, cookie, sink);
-        } else {
-            here.service().readdir(dir, cookie, sink); // not again: entries may have been taken
-        }
+        any().readdir(dir, cookie, sink); // not again: entries may have been taken
+    }
+
+    @Override
+    public void readdirPlus(long dir, long cookie, EntrySink sink) throws FsException {
+        any().readdirPlus(dir, cookie, sink);
     }
 
     @Override

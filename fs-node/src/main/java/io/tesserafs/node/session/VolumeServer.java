@@ -17,6 +17,7 @@ import io.tesserafs.node.namespace.VolumeService.Unlinked;
 import io.tesserafs.node.session.WireIn.MalformedException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -30,6 +31,8 @@ final class VolumeServer {
     private static final Logger LOG = LoggerFactory.getLogger(VolumeServer.class);
     /** Entries and attributes in one answer; the node comes back for more. */
     private static final int MAX_READDIR_BYTES = 256 << 10;
+
+    private static final int ATTR_BYTES = 84;
     /** Extents in one answer to LAYOUT. */
     static final int MAX_LAYOUT_EXTENTS = 64 << 10;
     /** Extents in one answer to ALLOCATE. */
@@ -117,7 +120,7 @@ final class VolumeServer {
                 VolumeWire.unlinked(out, applied.ino() == 0 ? null : new Unlinked(applied.ino(), applied.nlink()));
                 VolumeWire.directory(out, 0, null);
                 VolumeWire.directory(out, 0, null);
-                out.i64(VolumeService.UNKNOWN).i64(VolumeService.UNKNOWN);
+                out.flag(false).flag(false);
             }
             case SETXATTR, REMOVEXATTR -> {} // their answers are empty
             case CREATE -> {
@@ -187,7 +190,7 @@ final class VolumeServer {
             }
             case PARENT -> out.i64(service.parent(in.i64()));
             case READLINK -> out.bytes(service.readlink(in.i64()));
-            case READDIR -> readdir(in, out);
+            case READDIR -> readdir(in, out, offers);
             case CREATE -> create(in, out, offers);
             case CREATE_ORPHAN -> {
                 InodeAttr attr = service.createOrphan(in.i64(), in.i32(), creator(in), in.i64());
@@ -221,7 +224,8 @@ final class VolumeServer {
                 unlinked(out, service.rename(from, name, to, newName, in.i32(), in.i64()), offers);
                 directory(out, from, offers);
                 directory(out, to, offers);
-                out.i64(moved(from, name, offers)).i64(moved(to, newName, offers));
+                moved(out, from, name, offers);
+                moved(out, to, newName, offers);
             }
             default -> runOnFile(op, in, out, offers);
         }
@@ -258,17 +262,18 @@ final class VolumeServer {
         VolumeWire.directory(out, sequence, attr);
     }
 
-    /** The inode that has the name now, or 0. */
-    private long moved(long dir, byte[] name, Offers offers) {
+    /** What has the name now: known or not, there or not, which. */
+    private void moved(WireOut out, long dir, byte[] name, Offers offers) {
         try {
             InodeAttr attr = service.lookup(dir, name);
+            out.flag(true).flag(attr != null);
             if (attr != null) {
                 offers.changed(attr);
+                offered(out, attr, offers.attributesHeld(attr));
             }
-            return attr == null ? 0 : attr.ino();
         } catch (FsException e) {
             LOG.trace("directory {} has just gone", dir, e);
-            return VolumeService.UNKNOWN;
+            out.flag(false);
         }
     }
 
@@ -362,22 +367,30 @@ final class VolumeServer {
         out.setI32(at, count);
     }
 
-    private void readdir(WireIn in, WireOut out) throws FsException, MalformedException {
+    private void readdir(WireIn in, WireOut out, Offers offers) throws FsException, MalformedException {
         long dir = in.i64();
         long cookie = in.i64();
         int most = in.i32();
-        int at = out.size();
-        out.i32(0);
-        int[] count = new int[1];
+        boolean plus = in.flag();
+        out.i64(offers.names(dir));
+        List<InodeAttr> found = new ArrayList<>();
+        WireOut names = new WireOut();
+        List<Integer> ends = new ArrayList<>();
         service.readdir(dir, cookie, (name, next, attr) -> {
-            if (count[0] >= most || out.size() > MAX_READDIR_BYTES) {
+            if (found.size() >= most || names.size() + found.size() * ATTR_BYTES > MAX_READDIR_BYTES) {
                 return false;
             }
-            out.bytes(name).i64(next);
-            VolumeWire.attr(out, attr);
-            count[0]++;
+            names.bytes(name).i64(next);
+            ends.add(names.size());
+            found.add(attr);
             return true;
         });
-        out.setI32(at, count[0]);
+        long[] sequences = plus ? offers.attributes(found) : new long[found.size()];
+        out.i32(found.size());
+        ByteBuffer said = names.done();
+        for (int i = 0; i < sequences.length; i++) {
+            out.bytes(said.limit(ends.get(i)));
+            offered(out, found.get(i), sequences[i]);
+        }
     }
 }

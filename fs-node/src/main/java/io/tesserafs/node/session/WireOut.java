@@ -46,6 +46,12 @@ final class WireOut {
         return this;
     }
 
+    /** What remains of the source, without its length. */
+    WireOut bytes(ByteBuffer source) {
+        room(source.remaining()).put(source);
+        return this;
+    }
+
     WireOut bytesOrNull(byte @Nullable [] value) {
         flag(value != null);
         return value == null ? this : bytes(value);

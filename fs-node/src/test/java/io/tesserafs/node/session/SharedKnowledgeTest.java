@@ -137,6 +137,7 @@ class SharedKnowledgeTest {
 
     private long clock;
     private long known;
+    private VolumeService truth = new RemoteVolume(request -> request);
 
     private static byte[] name(int number) {
         return ("n" + number).getBytes(StandardCharsets.UTF_8);
@@ -168,6 +169,7 @@ class SharedKnowledgeTest {
                         Map.of(),
                         0,
                         () -> {})) {
+            truth = fixture.owner();
             for (int i = 1; i <= NODES; i++) {
                 nodes.add(new Node(owner, i));
             }
@@ -192,7 +194,7 @@ class SharedKnowledgeTest {
         long dir = any(directories);
         byte[] name = name(random.nextInt(NAMES));
         long now = ++clock;
-        switch (random.nextInt(10)) {
+        switch (random.nextInt(12)) {
             case 0, 1 ->
                 node.under(Resource.entries(dir), Mode.EXCLUSIVE, () -> {
                     boolean makesDirectory = random.nextInt(6) == 0;
@@ -226,8 +228,37 @@ class SharedKnowledgeTest {
                     node.under(Resource.attributes(ino), Mode.EXCLUSIVE, () -> node.volume.setattr(ino, mode, now));
                 }
             }
+            case 6, 7 -> node.under(Resource.entries(dir), Mode.SHARED, () -> list(node.volume, dir));
             default -> node.under(Resource.entries(dir), Mode.SHARED, () -> node.volume.lookup(dir, name));
         }
+    }
+
+    /** In parts, as a kernel does. */
+    private void list(VolumeService volume, long dir) throws FsException {
+        List<String> seen = new ArrayList<>();
+        long[] at = new long[1];
+        for (int more = 1; more > 0; ) {
+            int most = 1 + random.nextInt(4);
+            int before = seen.size();
+            boolean plus = random.nextBoolean();
+            VolumeService.EntrySink sink = (name, next, attr) -> {
+                if (seen.size() - before == most) {
+                    return false;
+                }
+                at[0] = next;
+                return seen.add(attr.ino() + " " + new String(name, StandardCharsets.UTF_8));
+            };
+            if (plus) {
+                volume.readdirPlus(dir, at[0], sink);
+            } else {
+                volume.readdir(dir, at[0], sink);
+            }
+            more = seen.size() - before;
+        }
+        List<String> there = new ArrayList<>();
+        truth.readdir(
+                dir, 0, (name, next, attr) -> there.add(attr.ino() + " " + new String(name, StandardCharsets.UTF_8)));
+        assertThat(seen).isEqualTo(there);
     }
 
     private void changed(@Nullable InodeAttr attr) {

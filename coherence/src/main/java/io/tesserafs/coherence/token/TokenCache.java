@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TokenCache implements TokenClient, AutoCloseable {
     /** About 0.5 KiB each, here and in the owner's table. */
-    public static final int DEFAULT_MAX_UNUSED = 32_768;
+    public static final int DEFAULT_MAX_UNUSED = 65_536;
 
     /** A message, and the generation of the link it is for. */
     private record Outgoing(TokenMessage.ToOwner message, long generation) {}

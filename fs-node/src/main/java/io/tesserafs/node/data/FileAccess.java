@@ -83,7 +83,7 @@ final class FileAccess {
         }
     }
 
-    /** Whether a request's reader thread may wait for a brick now; if so, {@link #exitFar} follows. */
+    /** Whether a request's reader thread may wait for a brick or the owner now; if so, {@link #exitFar} follows. */
     boolean tryEnterFar() {
         return farHere.tryAcquire();
     }

@@ -59,9 +59,11 @@ final class NameAccess {
                 }
                 return;
             }
-            if (serveNow(rq, dir, otherDir, mode, work)) {
+            if (serveNow(rq, dir, otherDir, mode, work, true)) {
                 return;
             }
+        } else if (serveCalling(rq, dir, otherDir, mode, work)) {
+            return;
         }
         volume.serveElsewhere(rq, () -> {
             long stamp = company.enterAlone();
@@ -91,9 +93,22 @@ final class NameAccess {
         }
     }
 
-    private boolean serveNow(Request rq, long dir, long otherDir, Mode mode, Work work) {
+    /** On this thread, which then waits for nothing but the owner's answer; if no other does that already. */
+    private boolean serveCalling(Request rq, long dir, long otherDir, Mode mode, Work work) {
+        if (!volume.access.tryEnterFar()) {
+            return false;
+        }
+        try {
+            return serveNow(rq, dir, otherDir, mode, work, false);
+        } finally {
+            volume.access.exitFar();
+        }
+    }
+
+    /** @param ask for tokens that are not here */
+    private boolean serveNow(Request rq, long dir, long otherDir, Mode mode, Work work, boolean ask) {
         FileTokens first = directory(dir);
-        int ticket = enterNow(first, mode);
+        int ticket = enterNow(first, mode, ask);
         if (ticket == FileTokens.REFUSED) {
             return false;
         }
@@ -103,7 +118,7 @@ final class NameAccess {
                 return true;
             }
             FileTokens second = directory(otherDir);
-            int other = enterNow(second, mode);
+            int other = enterNow(second, mode, ask);
             if (other == FileTokens.REFUSED) {
                 return false;
             }
@@ -118,9 +133,9 @@ final class NameAccess {
         }
     }
 
-    private static int enterNow(FileTokens names, Mode mode) {
+    private static int enterNow(FileTokens names, Mode mode, boolean ask) {
         int ticket = names.tryEnter(0, FileTokens.TO_END, mode);
-        return ticket != FileTokens.REFUSED ? ticket : names.enterNow(0, FileTokens.TO_END, mode);
+        return ticket != FileTokens.REFUSED || !ask ? ticket : names.enterNow(0, FileTokens.TO_END, mode);
     }
 
     private void serveLater(long dir, long otherDir, Mode mode, Work work) throws FsException {

@@ -23,9 +23,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class KnownMetadata {
     /** As many as there are tokens that are kept without anybody using them. About 0.2 KiB each. */
-    private static final int MAX_ATTRIBUTES = 32_768;
+    private static final int MAX_ATTRIBUTES = 65_536;
     /** In all directories together. About 0.15 KiB each. */
-    private static final int MAX_NAMES = 65_536;
+    private static final int MAX_NAMES = 131_072;
     /** A directory with more is not remembered as a whole. */
     private static final int MAX_NAMES_OF_ONE = MAX_NAMES / 2;
 

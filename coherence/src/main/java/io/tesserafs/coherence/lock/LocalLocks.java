@@ -123,6 +123,11 @@ public final class LocalLocks {
         return submit(() -> table.held(inode));
     }
 
+    /** How many requests wait. */
+    public CompletableFuture<Integer> waiting() {
+        return submit(table::waiterCount);
+    }
+
     private <T extends @Nullable Object> CompletableFuture<T> submit(Supplier<T> work) {
         CompletableFuture<T> result = new CompletableFuture<>();
         inbox.add(() -> {

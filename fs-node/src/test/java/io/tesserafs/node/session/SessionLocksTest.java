@@ -186,6 +186,15 @@ class SessionLocksTest {
         return end.get(PATIENCE_S, TimeUnit.SECONDS);
     }
 
+    /** Asks for what is held by another, and returns when the owner knows. */
+    private CompletableFuture<LockResult> queue(OwnedVolume at, long first, long last) {
+        CompletableFuture<LockResult> end = ask(first, last, Waiting.YES);
+        while (at.locks().waiting().join() == 0) {
+            assertThat(end).isNotDone();
+        }
+        return end;
+    }
+
     private List<HeldLock> heldAt(OwnedVolume at) {
         return at.locks().held(session.id()).join();
     }
@@ -195,7 +204,7 @@ class SessionLocksTest {
     void shouldGoOnWaitingAtTheNextOwner(boolean fromHere, boolean toHere) throws Exception {
         begin(fromHere, TERMS);
         lockByStranger(owners.getLast(), 0, 9);
-        CompletableFuture<LockResult> waiting = ask(5, 14, Waiting.YES);
+        CompletableFuture<LockResult> waiting = queue(owners.getLast(), 5, 14);
         OwnedVolume before = owners.getLast();
         depose();
         unlockByStranger(before);
@@ -219,7 +228,7 @@ class SessionLocksTest {
     void shouldInterruptAWaitThatHasMoved(boolean fromHere, boolean toHere) throws Exception {
         begin(fromHere, TERMS);
         lockByStranger(owners.getLast(), 0, 9);
-        CompletableFuture<LockResult> waiting = ask(5, 14, Waiting.YES);
+        CompletableFuture<LockResult> waiting = queue(owners.getLast(), 5, 14);
         depose();
         locks.cancel(request);
         OwnedVolume next = own(toHere, TERMS, Map.of(session.id(), NODE));
@@ -259,7 +268,7 @@ class SessionLocksTest {
         begin(here, new SessionTerms(1_500, 500)); // another node takes our margin for granted
         assertThat(await(ask(0, 9, Waiting.NO))).isEqualTo(LockResult.GRANTED);
         lockByStranger(owners.getLast(), 20, 29);
-        CompletableFuture<LockResult> waiting = ask(20, 29, Waiting.YES);
+        CompletableFuture<LockResult> waiting = queue(owners.getLast(), 20, 29);
         depose();
         assertThat(sessionLost.await(PATIENCE_S, TimeUnit.SECONDS)).isTrue();
         assertThat(await(waiting)).isEqualTo(LockResult.LOST);

@@ -15,6 +15,7 @@ import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.verbs.Revocation;
 import io.tesserafs.fabric.verbs.VerbsNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -43,12 +44,17 @@ class VerbsFabricTest extends BrickContract {
     private VerbsNode initiator;
     private RoutingFabric fabric;
 
+    /** What soft-RoCE suits best. */
+    Revocation revocation() {
+        return Revocation.MEMORY_WINDOW;
+    }
+
     @BeforeEach
     void startBrick() throws Exception {
         Path path = directory.resolve("pool");
         Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
         brick = LocalBrick.open(Pool.open(path));
-        target = VerbsNode.at("10.77.0.1", TARGET);
+        target = VerbsNode.at("10.77.0.1", TARGET, revocation());
         target.tcp().export(brick);
         assertThat(target.verbs().export(brick)).isTrue();
         String endpoint = target.transport().start();

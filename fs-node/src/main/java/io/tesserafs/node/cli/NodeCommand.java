@@ -67,8 +67,9 @@ final class NodeCommand implements Callable<Integer> {
                 "List the nodes of the cluster, as the one that is asked sees them.",
                 "",
                 "STATE is that of the daemon (ready, starting, stopping); silent: registered, but it does not answer; down: known "
-                        + "by its brick only. VIA is how its brick is reached: local, shm (pool mapped from the same host) or tcp; "
-                        + "RTT the time of one small call.",
+                        + "by its brick only. VIA is how its brick is reached: local, shm (pool mapped from the same host), verbs (RDMA) or "
+                        + "tcp; KEYS how it takes back the keys for RDMA that it gave to others: registration or window (memory "
+                        + "windows); RTT the time of one small call.",
                 ""
             },
             footer = {"", "Examples:", "  tessera node list", "  tessera node list --node 2 --json"},
@@ -81,7 +82,7 @@ final class NodeCommand implements Callable<Integer> {
 
         @Override
         List<String> heading() {
-            return List.of("NODE", "STATE", "VIA", "RTT", "BRICKS", "PID", "VERSION", "ADDRESS");
+            return List.of("NODE", "STATE", "VIA", "KEYS", "RTT", "BRICKS", "PID", "VERSION", "ADDRESS");
         }
 
         @Override
@@ -94,6 +95,7 @@ final class NodeCommand implements Callable<Integer> {
                     "node" + node.path("node").asText(),
                     node.path("state").asText(),
                     orNone(node.path("via")),
+                    orNone(node.path("rdmaKeys")),
                     node.has("roundTripUs")
                             ? String.format(
                                     Locale.ROOT,

@@ -58,7 +58,9 @@ final class AdminCommands {
     }
 
     private Map<String, String> ping() {
-        return Map.of("state", daemon.state().label());
+        String state = daemon.state().label();
+        String rdmaKeys = services.fabric().rdmaKeys();
+        return rdmaKeys == null ? Map.of("state", state) : Map.of("state", state, "rdmaKeys", rdmaKeys);
     }
 
     private NodeStatus status() throws AdminException {

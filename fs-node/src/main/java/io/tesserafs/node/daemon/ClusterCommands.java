@@ -1,5 +1,6 @@
 package io.tesserafs.node.daemon;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.tesserafs.coherence.membership.BrickRecord;
 import io.tesserafs.coherence.membership.NodeId;
@@ -90,21 +91,23 @@ final class ClusterCommands {
         NodeInfo info = known.nodes().get(number);
         List<Integer> bricks = known.bricksOf(number);
         if (info == null) {
-            return new PeerStatus(number, PeerStatus.DOWN, null, null, null, null, null, bricks);
+            return new PeerStatus(number, PeerStatus.DOWN, null, null, null, null, null, null, bricks);
         }
         String state = PeerStatus.SILENT;
         Long roundTripUs = null;
         String via = null;
+        String rdmaKeys = null;
         if (number == services.coordination().node().value()) {
             state = daemon.state().label();
             via = SELF;
+            rdmaKeys = services.fabric().rdmaKeys();
         } else {
             try {
                 var connection = services.fabric().connect(new NodeId(number));
                 long start = System.nanoTime();
-                state = AdminPeers.ask(connection, "ping", JsonNodeFactory.instance.objectNode(), PING)
-                        .path("state")
-                        .asText(PeerStatus.SILENT);
+                JsonNode answer = AdminPeers.ask(connection, "ping", JsonNodeFactory.instance.objectNode(), PING);
+                state = answer.path("state").asText(PeerStatus.SILENT);
+                rdmaKeys = answer.path("rdmaKeys").asText(null);
                 roundTripUs = TimeUnit.NANOSECONDS.toMicros(System.nanoTime() - start);
                 via = via(bricks);
             } catch (AdminException e) {
@@ -117,6 +120,7 @@ final class ClusterCommands {
                 number,
                 state,
                 via,
+                rdmaKeys,
                 roundTripUs,
                 info.endpoints().get(NodeFabric.ENDPOINT),
                 info.pid(),

@@ -19,6 +19,7 @@ import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.tcp.TcpBricks;
 import io.tesserafs.fabric.tcp.TcpConfig;
 import io.tesserafs.fabric.tcp.TcpTransport;
+import io.tesserafs.fabric.verbs.Revocation;
 import io.tesserafs.fabric.verbs.VerbsBricks;
 import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import io.tesserafs.node.admin.AdminPeers;
@@ -147,6 +148,12 @@ final class NodeFabric implements AutoCloseable {
 
     Fabric fabric() {
         return fabric;
+    }
+
+    /** How the keys are taken back by which peers reach this node's brick by RDMA; null if they do not. */
+    @Nullable
+    String rdmaKeys() {
+        return rdma == null ? null : rdma.revocation().map(Revocation::label).orElse(null);
     }
 
     /** Whether the cluster has bricks of other nodes, as last seen by {@link #refresh}. */

@@ -40,6 +40,8 @@ final class ControlCodec {
     static final int DEAD = 1;
     /** RDMA cannot do this here; other ways can. */
     static final int UNSUITABLE = 2;
+    /** PREPARE: this queue pair has ended; another may do it. */
+    static final int BROKEN = 3;
 
     static final int MAGIC = 0x56525354;
     static final int HEADER_BYTES = 8;

@@ -127,6 +127,11 @@ final class InitiatorQueuePair {
         return !broken && gate.alive();
     }
 
+    /** It is known to be worth nothing any more. */
+    void fail() {
+        broken = true;
+    }
+
     void write(long remote, int key, MemorySegment source) throws QueuePairException {
         IbvMr known = source.byteSize() <= inlineBytes ? null : device.find(source);
         if (known != null) {

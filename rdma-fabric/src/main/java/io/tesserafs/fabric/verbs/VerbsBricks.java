@@ -1,7 +1,5 @@
 package io.tesserafs.fabric.verbs;
 
-import com.ibm.disni.verbs.IbvMr;
-import com.ibm.disni.verbs.IbvPd;
 import io.tesserafs.fabric.PeerBricks;
 import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BrickClient;
@@ -21,17 +19,18 @@ import io.tesserafs.fabric.verbs.ControlCodec.Request;
 import io.tesserafs.fabric.verbs.ControlCodec.Ticket;
 import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
 import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * its bytes go as they would without.
  *
  * <p>Invariants of the target: a block can be reached by a key only while its handle is alive; before UNMAP, FREE or FENCE returns, the
- * registrations of the handles it killed are gone, and after FENCE so are the session's queue pairs that had any. A key is good on the
+ * keys of the handles it killed are dead, and after FENCE so are the session's queue pairs that had any. A key is good on the
  * queue pair it was made for only. All of a peer's queue pairs end with its connection.
  *
  * <p>One for each transport, made before that starts, closed before it. Thread-safe.
@@ -54,10 +53,10 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     /** Of one peer; sessions times bricks, with room. */
     private static final int MAX_QUEUE_PAIRS = 1024;
 
-    private final RdmaCore core;
     private final TcpBricks tcp;
     private final LocalDevice device;
     private final Door door;
+    private final TargetMemory memory;
     private final Traffic traffic = new Traffic();
     private final SecureRandom random = new SecureRandom();
     private final AtomicBoolean closed = new AtomicBoolean();
@@ -67,24 +66,32 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
 
     /** @param address of the RDMA device to be used */
     public VerbsBricks(RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address) throws IOException {
-        this.core = core;
-        this.tcp = tcp;
-        this.door = new Door(core, address);
-        this.device = openDevice(core, door, address);
-        transport.serve(SERVICE, new Control());
+        this(core, transport, tcp, address, null);
     }
 
-    private static LocalDevice openDevice(RdmaCore core, Door door, InetAddress address) throws IOException {
+    /** @param revocation null: what suits the device best */
+    public VerbsBricks(
+            RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address, @Nullable Revocation revocation)
+            throws IOException {
+        this.tcp = tcp;
+        this.door = new Door(core, address);
         try {
-            return new LocalDevice(core, door.device(), address);
+            this.memory = new TargetMemory(core, door.device(), revocation);
+            this.device = new LocalDevice(core, door.device(), address);
         } catch (IOException e) {
             QueuePairs.all(door::close);
             throw e;
         }
+        transport.serve(SERVICE, new Control());
     }
 
     LocalDevice device() {
         return device;
+    }
+
+    /** How keys to this host's pools are taken back from peers. Empty if they get none. */
+    public Optional<Revocation> revocation() {
+        return bricks.isEmpty() ? Optional.empty() : Optional.of(memory.revocation());
     }
 
     /** Of this daemon as the initiator. */
@@ -95,7 +102,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     /** Lets peers use a brick by RDMA; after {@code TcpBricks.export}. Returns false, and says why, if its memory cannot be registered. */
     public boolean export(LocalBrick brick) {
         try {
-            probe(brick);
+            memory.prepareFor(brick.pool().block(0));
         } catch (IOException e) {
             LOG.warn(
                     "brick {}: peers reach it without RDMA, as its memory cannot be registered with the device ({}); "
@@ -107,8 +114,9 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         brick.addKillListener(this::killed);
         bricks.put(brick.id(), brick);
         LOG.info(
-                "brick {}: peers may reach it by RDMA; {}",
+                "brick {}: peers may reach it by RDMA, keys by {}; {}",
                 brick.id(),
+                memory.revocation().label(),
                 brick.pool().isSafeOnceVisible()
                         ? "what has arrived needs no flush by this host"
                         : "what arrives may be in this host's caches, so a flush of theirs takes a call to it");
@@ -118,17 +126,6 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     /** Whether bytes that reached this host's memory or caches need nothing more of it. */
     private boolean isPersistentOnArrival() {
         return bricks.values().stream().allMatch(brick -> brick.pool().isSafeOnceVisible());
-    }
-
-    /** Registers one block and lets go of it again. */
-    private void probe(LocalBrick brick) throws IOException {
-        IbvPd pd = door.device().allocPd();
-        try {
-            MemorySegment block = brick.pool().block(0);
-            core.deregister(core.register(pd, block, IbvMr.IBV_ACCESS_LOCAL_WRITE | IbvMr.IBV_ACCESS_REMOTE_WRITE));
-        } finally {
-            QueuePairs.all(pd::deallocPd);
-        }
     }
 
     @Override
@@ -203,7 +200,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         if (closed.get() || bricks.isEmpty() || mine.size() >= MAX_QUEUE_PAIRS) {
             return ControlCodec.answer(ControlCodec.UNSUITABLE);
         }
-        TargetQueuePair one = new TargetQueuePair(core, lastNumber.incrementAndGet(), session, Ticket.random(random));
+        TargetQueuePair one = new TargetQueuePair(memory, lastNumber.incrementAndGet(), session, Ticket.random(random));
         mine.put(one.number(), one);
         door.expect(one);
         if (!from.isOpen() || closed.get()) {
@@ -217,7 +214,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         Map<Integer, TargetQueuePair> mine = peers.get(from);
         TargetQueuePair one = mine == null ? null : mine.get(asked.number());
         if (one == null) {
-            return ControlCodec.answer(ControlCodec.UNSUITABLE);
+            return ControlCodec.answer(ControlCodec.BROKEN);
         }
         try {
             BlockHandle handle = tcp.exported(from, ControlCodec.takeKey(asked.rest()), one.session());
@@ -227,6 +224,9 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
             return ControlCodec.prepared(one.prepare(handle));
         } catch (BrickException e) {
             return ControlCodec.answer(ControlCodec.DEAD);
+        } catch (QueuePairException e) {
+            LOG.debug("{}: {}", one, e.getMessage());
+            return ControlCodec.answer(ControlCodec.BROKEN);
         } catch (IOException e) {
             LOG.warn("{}: {}", one, e.getMessage());
             return ControlCodec.answer(ControlCodec.UNSUITABLE);
@@ -259,7 +259,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         peers.values().forEach(all -> all.values().forEach(this::close));
         peers.clear();
         try {
-            QueuePairs.all(door::close, device::release);
+            QueuePairs.all(memory::close, door::close, device::release);
         } catch (IOException e) {
             LOG.warn("RDMA at {}: {}", door.address(), e.getMessage());
         }

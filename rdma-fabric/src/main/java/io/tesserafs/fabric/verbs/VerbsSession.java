@@ -87,6 +87,10 @@ final class VerbsSession {
         return switch (status) {
             case ControlCodec.DONE -> ControlCodec.takePrepared(answer);
             case ControlCodec.DEAD -> throw new BrickException(Reason.DEAD_HANDLE, "the brick says: dead");
+            case ControlCodec.BROKEN -> {
+                qp.fail();
+                throw new QueuePairException(qp + " has ended, as its target says");
+            }
             default -> throw new IOException("the block cannot be reached by RDMA (" + status + ")");
         };
     }

@@ -1,5 +1,6 @@
 package io.tesserafs.fabric.verbs.rdmacore;
 
+import com.ibm.disni.verbs.IbvContext;
 import java.util.Set;
 
 /**
@@ -45,6 +46,12 @@ public record DeviceAttributes(
         boolean isIn(int flags) {
             return (flags & 1 << bit) != 0;
         }
+    }
+
+    /** Whether reliable connections can use memory that is not pinned: what a file on a DAX file system needs. */
+    public boolean pagesOnDemand() {
+        int needed = IbvContext.IBV_ODP_SUPPORT_WRITE | IbvContext.IBV_ODP_SUPPORT_READ;
+        return (odpForConnected & needed) == needed;
     }
 
     /** Whether a window can be bound to one queue pair, so that nobody else can use its key. */

@@ -2,7 +2,6 @@ package io.tesserafs.fabric.verbs.rdmacore;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
-import com.ibm.disni.verbs.IbvContext;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -48,10 +47,9 @@ public record DeviceSurvey(String device, Optional<DeviceAttributes> attributes,
         }
     }
 
-    /** Whether reliable connections can use memory that is not pinned: what a file on a DAX file system needs. */
+    /** See {@link DeviceAttributes#pagesOnDemand}; false if that is not known. */
     public boolean pagesOnDemand() {
-        int needed = IbvContext.IBV_ODP_SUPPORT_WRITE | IbvContext.IBV_ODP_SUPPORT_READ;
-        return attributes.map(a -> (a.odpForConnected() & needed) == needed).orElse(false);
+        return attributes.map(DeviceAttributes::pagesOnDemand).orElse(false);
     }
 
     private static DeviceSurvey ask(Libraries libraries, long device) throws VerbsException {

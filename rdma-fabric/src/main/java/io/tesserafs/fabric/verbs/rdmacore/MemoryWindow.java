@@ -68,6 +68,7 @@ public final class MemoryWindow implements AutoCloseable {
         request.set(JAVA_INT, VerbsLayout.SEND_WR_BIND_ACCESS, access);
         post((CoreQp) qp);
         key = next;
+        NativeMemory.setInt(address + VerbsLayout.MW_RKEY, next); // where the next request to bind it looks
     }
 
     /** Posts the request that kills the key: once it has completed, nobody reaches memory by it. Signalled. */

@@ -16,6 +16,10 @@ final class NativeMemory {
         return ALL.get(JAVA_BYTE, address);
     }
 
+    static void setInt(long address, int value) {
+        ALL.set(JAVA_INT, address, value);
+    }
+
     static int getInt(long address) {
         return ALL.get(JAVA_INT, address);
     }

@@ -17,7 +17,9 @@ class DeviceSurveyGuestTest {
             System.out.println(survey);
             assertThat(survey.problem()).isEmpty();
             assertThat(survey.attributes())
-                    .hasValueSatisfying(a -> assertThat(a.maxRegistrations()).isPositive());
+                    .hasValueSatisfying(a -> assertThat(a.maxRegistrations()).isPositive())
+                    .hasValueSatisfying(
+                            a -> assertThat(a.bindsWindowsToQueuePairs()).isTrue());
         }
     }
 }

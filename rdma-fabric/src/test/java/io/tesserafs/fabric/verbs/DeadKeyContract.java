@@ -29,10 +29,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A peer that goes on writing with keys it must not use any more. It is a member of the cluster, but obeys nobody. */
+/**
+ * A peer that goes on writing with keys it must not use any more. It is a member of the cluster, but obeys nobody. Every way of taking keys
+ * back must pass this.
+ */
 @Tag("rdma")
 @Timeout(180)
-class DeadKeyTest {
+abstract class DeadKeyContract {
     private static final BrickId ID = new BrickId(7);
     private static final SessionId HONEST = new SessionId(1);
     private static final SessionId HOSTILE = new SessionId(2);
@@ -56,14 +59,17 @@ class DeadKeyTest {
     private Prepared prepared;
     private MemorySegment pool;
 
+    abstract Revocation revocation();
+
     @BeforeEach
     void takeAKey() throws Exception {
         Path path = directory.resolve("pool");
         Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
         brick = LocalBrick.open(Pool.open(path));
-        target = VerbsNode.at("10.77.0.1", new PeerId(1, 1));
+        target = VerbsNode.at("10.77.0.1", new PeerId(1, 1), revocation());
         target.tcp().export(brick);
         target.verbs().export(brick);
+        assertThat(target.verbs().revocation()).contains(revocation());
         String endpoint = target.transport().start();
         initiator = VerbsNode.at("10.77.0.2", new PeerId(2, 2));
         connection = initiator.connections().get(endpoint);
@@ -120,10 +126,12 @@ class DeadKeyTest {
         assertKeyIsDead();
     }
 
-    @Test
-    void shouldChangeNothingOnceFenceReturnedWhileOthersGoOn() throws Exception {
-        BlockHandle handle = honest.map(OTHER_BLOCK, Access.READ_WRITE);
-        handle.write(0, ones, 0, BYTES);
+    private interface Revoking {
+        void run() throws Exception;
+    }
+
+    /** Takes the key back while the peer writes by it without a pause. */
+    private void revokeUnderLoad(Revoking how) throws Exception {
         try (ExecutorService threads = Executors.newSingleThreadExecutor()) {
             CountDownLatch running = new CountDownLatch(1);
             Callable<String> writer = () -> {
@@ -138,12 +146,36 @@ class DeadKeyTest {
             };
             Future<String> outcome = threads.submit(writer);
             running.await();
-            honest.fence(HOSTILE);
+            how.run();
             pool.fill((byte) 0);
             assertThat(outcome.get()).contains("IBV_WC");
             assertUntouched();
         }
         assertKeyIsDead();
+    }
+
+    @Test
+    void shouldChangeNothingOnceUnmapReturned() throws Exception {
+        revokeUnderLoad(() -> hostile.unmap(hostileHandle));
+    }
+
+    @Test
+    void shouldNotReviveAKeyWhenTheBlockIsMappedAgain() throws Exception {
+        hostile.unmap(hostileHandle);
+        BlockHandle again = hostile.map(BLOCK, Access.READ_WRITE);
+        Prepared second = rdma.prepare(qp, TcpBricks.key(again));
+        assertThat(second.key()).isNotEqualTo(prepared.key());
+        qp.write(second.address(), second.key(), ones);
+        assertThat(pool.asSlice(0, BYTES).mismatch(ones)).isEqualTo(-1);
+        pool.fill((byte) 0);
+        assertKeyIsDead();
+    }
+
+    @Test
+    void shouldChangeNothingOnceFenceReturnedWhileOthersGoOn() throws Exception {
+        BlockHandle handle = honest.map(OTHER_BLOCK, Access.READ_WRITE);
+        handle.write(0, ones, 0, BYTES);
+        revokeUnderLoad(() -> honest.fence(HOSTILE));
         handle.write(BYTES, ones, 0, BYTES);
         MemorySegment seen = MemorySegment.ofArray(new byte[2 * BYTES]);
         handle.read(0, seen, 0, 2L * BYTES);

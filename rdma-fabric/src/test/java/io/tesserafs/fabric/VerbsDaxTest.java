@@ -14,11 +14,14 @@ import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.DaxDevices;
 import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.verbs.KeyPolicy;
 import io.tesserafs.fabric.verbs.VerbsNode;
 import io.tesserafs.fabric.verbs.rdmacore.DeviceSurvey;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -29,7 +32,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(180)
 class VerbsDaxTest {
     private static final BrickId ID = new BrickId(7);
-    private static final int BYTES = 300_000;
+    private static final int PAGE = 4096;
 
     private static LocalBrick brick(Path path) throws Exception {
         Pool.create(path, 2 * Pool.MIN_BYTES, "test", ID.value());
@@ -37,25 +40,29 @@ class VerbsDaxTest {
     }
 
     /** Returns who has written and flushed through a client what it reads again. */
-    private static Provider writeAndRead(LocalBrick brick, boolean exported) throws Exception {
-        try (VerbsNode target = VerbsNode.at("10.77.0.1", new PeerId(1, 1));
+    private static Provider writeAndRead(LocalBrick brick, KeyPolicy policy, int at, int length) throws Exception {
+        try (VerbsNode target = VerbsNode.at("10.77.0.1", new PeerId(1, 1), policy);
                 VerbsNode initiator = VerbsNode.at("10.77.0.2", new PeerId(2, 2))) {
             target.tcp().export(brick);
-            assertThat(target.verbs().export(brick)).isEqualTo(exported);
+            boolean exported = target.verbs().export(brick);
             var connection = initiator.connections().get(target.transport().start());
             try (BrickClient client = initiator.verbs().connect(connection, ID, new SessionId(1))) {
                 BlockId block = BlockId.of(1, 1);
                 client.alloc(block);
                 assertThat(client.info().persistence()).isEqualTo(Persistence.CACHE_LINE_WRITE_BACK);
                 BlockHandle handle = client.map(block, Access.READ_WRITE);
-                byte[] bytes = new byte[BYTES];
+                byte[] bytes = new byte[length];
                 new Random(5).nextBytes(bytes);
                 MemorySegment written = MemorySegment.ofArray(bytes);
-                handle.write(1000, written, 0, BYTES);
-                handle.flush(1000, BYTES);
-                MemorySegment seen = MemorySegment.ofArray(new byte[BYTES]);
-                handle.read(1000, seen, 0, BYTES);
+                handle.write(at, written, 0, length);
+                handle.flush(at, length);
+                MemorySegment seen = MemorySegment.ofArray(new byte[length]);
+                handle.read(at, seen, 0, length);
                 assertThat(seen.mismatch(written)).isEqualTo(-1);
+                MemorySegment memory = Objects.requireNonNull(
+                        brick.connect(new SessionId(2)).map(block, Access.READ).memory());
+                assertThat(memory.asSlice(at, length).mismatch(written)).isEqualTo(-1);
+                assertThat(client.provider() == Provider.VERBS).isEqualTo(exported);
                 return client.provider();
             }
         }
@@ -64,20 +71,33 @@ class VerbsDaxTest {
     @Test
     void shouldReachADeviceByRdma() throws Exception {
         try (LocalBrick brick = brick(DaxDevices.wiped(DaxDevices.FIRST))) {
-            assertThat(writeAndRead(brick, true)).isEqualTo(Provider.VERBS);
+            assertThat(writeAndRead(brick, KeyPolicy.BEST, 1000, 300_000)).isEqualTo(Provider.VERBS);
         }
     }
 
-    /** Devices may not pin pages of a filesystem with DAX; those that look pages up when they use them need not. */
+    private static LocalBrick onFileSystem() throws Exception {
+        Path path = DaxDevices.FILE_SYSTEM.resolve("pool");
+        Files.deleteIfExists(path);
+        return brick(path);
+    }
+
+    /** Devices may not pin pages of a filesystem with DAX, and what soft-RoCE does without is wrong. */
+    @Test
+    void shouldReachAFileWithDaxByTcp() throws Exception {
+        try (LocalBrick brick = onFileSystem()) {
+            assertThat(writeAndRead(brick, KeyPolicy.BEST, 1000, 300_000)).isEqualTo(Provider.TCP);
+        }
+    }
+
+    /** Whole pages are put in the right place even by soft-RoCE; kernels before 6.15 do not page on demand. */
     @Test
     void shouldReachAFileWithDaxByRdmaIfTheDevicePagesOnDemand() throws Exception {
         boolean onDemand = DeviceSurvey.all().getFirst().pagesOnDemand();
         System.out.println("soft-RoCE pages on demand: " + onDemand);
-        Path path = DaxDevices.FILE_SYSTEM.resolve("pool");
-        Files.deleteIfExists(path);
-        try (LocalBrick brick = brick(path)) {
-            assertThat(writeAndRead(brick, onDemand)).isEqualTo(onDemand ? Provider.VERBS : Provider.TCP);
+        KeyPolicy policy = new KeyPolicy(Optional.empty(), true);
+        try (LocalBrick brick = onFileSystem()) {
+            assertThat(writeAndRead(brick, policy, PAGE, 75 * PAGE))
+                    .isEqualTo(onDemand ? Provider.VERBS : Provider.TCP);
         }
-        Files.delete(path);
     }
 }

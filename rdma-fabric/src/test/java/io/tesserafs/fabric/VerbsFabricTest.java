@@ -15,6 +15,7 @@ import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.verbs.KeyPolicy;
 import io.tesserafs.fabric.verbs.Revocation;
 import io.tesserafs.fabric.verbs.VerbsNode;
 import java.lang.foreign.Arena;
@@ -54,7 +55,7 @@ class VerbsFabricTest extends BrickContract {
         Path path = directory.resolve("pool");
         Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
         brick = LocalBrick.open(Pool.open(path));
-        target = VerbsNode.at("10.77.0.1", TARGET, revocation());
+        target = VerbsNode.at("10.77.0.1", TARGET, KeyPolicy.of(revocation()));
         target.tcp().export(brick);
         assertThat(target.verbs().export(brick)).isTrue();
         String endpoint = target.transport().start();

@@ -227,9 +227,9 @@ final class PoolCheck implements Check {
             report.warn(
                     "rdma",
                     where
-                            + " with DAX: the kernel refuses to pin such pages (EOPNOTSUPP); only on-demand paging could, which"
-                            + " this version does not use, so peers use TCP for it",
-                    "put it on device DAX (/dev/daxX.Y) where RDMA matters");
+                            + " with DAX: the kernel refuses to pin such pages (EOPNOTSUPP), so only RDMA devices with on-demand paging"
+                            + " reach it; with others peers use TCP for it",
+                    "put it on device DAX (/dev/daxX.Y) where RDMA matters and the device has no on-demand paging");
         }
     }
 }

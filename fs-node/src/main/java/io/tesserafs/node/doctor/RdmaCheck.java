@@ -84,7 +84,12 @@ final class RdmaCheck implements Check {
                                 "device",
                                 survey.device() + ": " + attributes.maxRegistrations() + " registrations, "
                                         + attributes.maxQueuePairs() + " queue pairs, "
-                                        + (survey.pagesOnDemand() ? "on-demand paging" : "no on-demand paging")),
+                                        + (attributes.bindsWindowsToQueuePairs() ? "" : "no ")
+                                        + "memory windows of type 2B, "
+                                        + (survey.pagesOnDemand() ? "on-demand paging" : "no on-demand paging")
+                                        + (survey.pagesOnDemand() && attributes.isEmulated()
+                                                ? " (not used: soft-RoCE's puts bytes in the wrong place)"
+                                                : "")),
                         () -> report.warn(
                                 "device",
                                 survey.device() + " cannot be opened: " + survey.problem(),

@@ -31,31 +31,28 @@ final class TargetMemory {
     private final IbvContext device;
     private final boolean pagesOnDemand;
 
-    /** Guarded by this, as is the rest. */
-    private Revocation revocation;
+    /** Written with this, as is the next; settled before peers come. */
+    private volatile Revocation revocation;
 
-    private boolean onDemand;
+    private volatile boolean onDemand;
+
+    /** Guarded by this. */
     private @Nullable BlockRegistrations blocks;
 
-    /** @param wanted null: what suits the device best */
-    TargetMemory(RdmaCore core, IbvContext device, @Nullable Revocation wanted) throws IOException {
+    TargetMemory(RdmaCore core, IbvContext device, KeyPolicy policy) throws IOException {
         this.core = core;
         this.device = device;
         DeviceAttributes attributes = core.attributes(device);
-        this.pagesOnDemand = attributes.pagesOnDemand();
-        this.revocation = wanted == null ? Revocation.of(attributes) : wanted;
+        this.pagesOnDemand = attributes.pagesOnDemand() && (!attributes.isEmulated() || policy.onDemandIfEmulated());
+        this.revocation = policy.revocation().orElseGet(() -> Revocation.of(attributes));
     }
 
     RdmaCore core() {
         return core;
     }
 
-    synchronized Revocation revocation() {
+    Revocation revocation() {
         return revocation;
-    }
-
-    synchronized boolean isOnDemand() {
-        return onDemand;
     }
 
     /**
@@ -101,12 +98,12 @@ final class TargetMemory {
     }
 
     IbvMr register(IbvPd pd, MemorySegment block, int access) throws IOException {
-        return core.register(pd, block, isOnDemand() ? access | IbvMr.IBV_ACCESS_ON_DEMAND : access);
+        return core.register(pd, block, onDemand ? access | IbvMr.IBV_ACCESS_ON_DEMAND : access);
     }
 
     /** Makes the queue pair of a peer that connects, and what it takes to give it keys. */
     TargetKeys connect(RdmaCmId id) throws IOException {
-        return revocation() == Revocation.MEMORY_WINDOW
+        return revocation == Revocation.MEMORY_WINDOW
                 ? WindowKeys.connect(core, id, blocks())
                 : RegistrationKeys.connect(this, id);
     }

@@ -30,7 +30,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -66,17 +65,15 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
 
     /** @param address of the RDMA device to be used */
     public VerbsBricks(RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address) throws IOException {
-        this(core, transport, tcp, address, null);
+        this(core, transport, tcp, address, KeyPolicy.BEST);
     }
 
-    /** @param revocation null: what suits the device best */
-    public VerbsBricks(
-            RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address, @Nullable Revocation revocation)
+    public VerbsBricks(RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address, KeyPolicy policy)
             throws IOException {
         this.tcp = tcp;
         this.door = new Door(core, address);
         try {
-            this.memory = new TargetMemory(core, door.device(), revocation);
+            this.memory = new TargetMemory(core, door.device(), policy);
             this.device = new LocalDevice(core, door.device(), address);
         } catch (IOException e) {
             QueuePairs.all(door::close);

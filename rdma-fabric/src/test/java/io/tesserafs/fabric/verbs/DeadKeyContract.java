@@ -66,7 +66,7 @@ abstract class DeadKeyContract {
         Path path = directory.resolve("pool");
         Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
         brick = LocalBrick.open(Pool.open(path));
-        target = VerbsNode.at("10.77.0.1", new PeerId(1, 1), revocation());
+        target = VerbsNode.at("10.77.0.1", new PeerId(1, 1), KeyPolicy.of(revocation()));
         target.tcp().export(brick);
         target.verbs().export(brick);
         assertThat(target.verbs().revocation()).contains(revocation());

@@ -14,7 +14,6 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.UUID;
-import org.jspecify.annotations.Nullable;
 
 /** What a daemon has of the fabric, with a device of its own. */
 public record VerbsNode(TcpTransport transport, TcpBricks tcp, VerbsBricks verbs, ConnectionPool connections)
@@ -29,18 +28,16 @@ public record VerbsNode(TcpTransport transport, TcpBricks tcp, VerbsBricks verbs
 
     /** @param address of the device */
     public static VerbsNode at(String address, PeerId self) throws IOException {
-        return at(address, self, null);
+        return at(address, self, KeyPolicy.BEST);
     }
 
-    /** @param revocation null: what suits the device best */
-    public static VerbsNode at(String address, PeerId self, @Nullable Revocation revocation) throws IOException {
+    public static VerbsNode at(String address, PeerId self, KeyPolicy policy) throws IOException {
         InetSocketAddress loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         TcpTransport transport = new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET)
                 .withConnectTimeout(CONNECT_TIMEOUT_MS)
                 .withKeepAlive(PING_MS, CONNECT_TIMEOUT_MS));
         TcpBricks tcp = TcpBricks.withoutSharedMemory(transport);
-        VerbsBricks verbs =
-                new VerbsBricks(RdmaCore.open(), transport, tcp, InetAddress.getByName(address), revocation);
+        VerbsBricks verbs = new VerbsBricks(RdmaCore.open(), transport, tcp, InetAddress.getByName(address), policy);
         return new VerbsNode(transport, tcp, verbs, new ConnectionPool(transport));
     }
 

@@ -26,6 +26,8 @@ public record DeviceAttributes(
         int ports,
         Set<Capability> capabilities,
         int odpForConnected) {
+    private static final int VENDOR_OF_SOFT_ROCE = 0xFFFFFF;
+
     public DeviceAttributes {
         capabilities = Set.copyOf(capabilities);
     }
@@ -46,6 +48,11 @@ public record DeviceAttributes(
         boolean isIn(int flags) {
             return (flags & 1 << bit) != 0;
         }
+    }
+
+    /** Whether this is soft-RoCE. */
+    public boolean isEmulated() {
+        return vendor == VENDOR_OF_SOFT_ROCE;
     }
 
     /** Whether reliable connections can use memory that is not pinned: what a file on a DAX file system needs. */

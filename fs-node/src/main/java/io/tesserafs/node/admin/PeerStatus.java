@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param state of its daemon's life cycle in lower case; "silent" if it is registered, but does not answer; "down" if it is known only by its brick
  * @param via how the bytes of its brick travel to the node that was asked: "local", "shm", "verbs" or "tcp"; absent if they do not
  * @param rdmaKeys how it takes back the keys by which others reach its bricks by RDMA: "registration" or "window"; absent if it offers no RDMA
+ * @param calls what carries calls from the node that was asked: "tcp" or "verbs"; absent if nothing does
  * @param roundTripUs of one small call, microseconds
  * @param address of its fabric endpoint
  */
@@ -17,6 +18,7 @@ public record PeerStatus(
         String state,
         @Nullable String via,
         @Nullable String rdmaKeys,
+        @Nullable String calls,
         @Nullable Long roundTripUs,
         @Nullable String address,
         @Nullable Long pid,

@@ -21,7 +21,7 @@ final class BrickCommand extends CommandGroup {
             name = "list",
             description = {
                 "List the bricks of all nodes: their kind (device DAX, DAX file, plain file...), how they persist, and how the "
-                        + "node that is asked reaches them (VIA): local, shm (pool mapped from the same host) or tcp.",
+                        + "node that is asked reaches them (VIA): local, shm (pool mapped from the same host), verbs (RDMA) or tcp.",
                 "",
                 "STATE is up; silent: its node is registered, but the brick does not answer; down: its node is not there.",
                 ""

@@ -69,7 +69,7 @@ final class NodeCommand implements Callable<Integer> {
                 "STATE is that of the daemon (ready, starting, stopping); silent: registered, but it does not answer; down: known "
                         + "by its brick only. VIA is how its brick is reached: local, shm (pool mapped from the same host), verbs (RDMA) or "
                         + "tcp; KEYS how it takes back the keys for RDMA that it gave to others: registration or window (memory "
-                        + "windows); RTT the time of one small call.",
+                        + "windows); CALLS what calls to it go over, RTT the time of a small one.",
                 ""
             },
             footer = {"", "Examples:", "  tessera node list", "  tessera node list --node 2 --json"},
@@ -82,7 +82,7 @@ final class NodeCommand implements Callable<Integer> {
 
         @Override
         List<String> heading() {
-            return List.of("NODE", "STATE", "VIA", "KEYS", "RTT", "BRICKS", "PID", "VERSION", "ADDRESS");
+            return List.of("NODE", "STATE", "VIA", "KEYS", "CALLS", "RTT", "BRICKS", "PID", "VERSION", "ADDRESS");
         }
 
         @Override
@@ -96,6 +96,7 @@ final class NodeCommand implements Callable<Integer> {
                     node.path("state").asText(),
                     orNone(node.path("via")),
                     orNone(node.path("rdmaKeys")),
+                    orNone(node.path("calls")),
                     node.has("roundTripUs")
                             ? String.format(
                                     Locale.ROOT,

@@ -89,9 +89,40 @@ public record NodeConfig(
      * @param rdma an address of the RDMA device to be used; empty = no RDMA
      */
     public record FabricConfig(
-            String listen, Optional<String> advertise, Path secretFile, boolean tcpOnly, Optional<String> rdma) {
+            String listen,
+            Optional<String> advertise,
+            Path secretFile,
+            boolean tcpOnly,
+            Optional<String> rdma,
+            VerbsConfig verbs) {
         public FabricConfig {
             require(listen.matches(".+:[0-9]{1,5}"), "fabric.listen must be host:port, not '" + listen + "'");
+        }
+    }
+
+    /**
+     * How RDMA is used, where it is.
+     *
+     * @param binding whose libraries
+     * @param calls whether calls and notifications go by it too
+     */
+    public record VerbsConfig(Binding binding, boolean calls) {
+        /** As configured: in lower case, with hyphens. */
+        public enum Binding {
+            /** Ours, on libibverbs and librdmacm. */
+            RDMA_CORE,
+            /** DiSNI's own, on its native library. */
+            DISNI;
+
+            static Binding of(String name) {
+                return switch (name) {
+                    case "rdma-core" -> RDMA_CORE;
+                    case "disni" -> DISNI;
+                    default ->
+                        throw new IllegalArgumentException(
+                                "fabric.verbs.binding must be rdma-core or disni, not '" + name + "'");
+                };
+            }
         }
     }
 

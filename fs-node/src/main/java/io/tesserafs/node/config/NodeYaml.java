@@ -7,6 +7,7 @@ import io.tesserafs.node.config.NodeConfig.FabricConfig;
 import io.tesserafs.node.config.NodeConfig.LogConfig;
 import io.tesserafs.node.config.NodeConfig.MountConfig;
 import io.tesserafs.node.config.NodeConfig.PoolConfig;
+import io.tesserafs.node.config.NodeConfig.VerbsConfig;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -66,7 +67,8 @@ record NodeYaml(
             @JsonProperty("advertise") @Nullable String advertise,
             @JsonProperty("secretFile") @Nullable String secretFile,
             @JsonProperty("tcpOnly") @Nullable Boolean tcpOnly,
-            @JsonProperty("rdma") @Nullable String rdma) {
+            @JsonProperty("rdma") @Nullable String rdma,
+            @JsonProperty("verbs") @Nullable VerbsYaml verbs) {
         /** Reaches no farther than this host: who wants more, says where to listen. */
         static final String LISTEN = "127.0.0.1:0";
 
@@ -76,7 +78,18 @@ record NodeYaml(
                     Optional.ofNullable(advertise),
                     within(stateDir, secretFile, "cluster.secret"),
                     tcpOnly != null && tcpOnly,
-                    Optional.ofNullable(rdma));
+                    Optional.ofNullable(rdma),
+                    (verbs == null ? new VerbsYaml(null, null) : verbs).resolve());
+        }
+    }
+
+    record VerbsYaml(
+            @JsonProperty("binding") @Nullable String binding,
+            @JsonProperty("calls") @Nullable Boolean calls) {
+        static final String BINDING = "rdma-core";
+
+        VerbsConfig resolve() {
+            return new VerbsConfig(VerbsConfig.Binding.of(binding == null ? BINDING : binding), calls == null || calls);
         }
     }
 
@@ -142,7 +155,7 @@ record NodeYaml(
                 (pool == null ? new PoolYaml(null, null) : pool).resolve(stateDir),
                 (coordination == null ? new CoordinationYaml(null, null, null, null, null) : coordination)
                         .resolve(stateDir),
-                (fabric == null ? new FabricYaml(null, null, null, null, null) : fabric).resolve(stateDir),
+                (fabric == null ? new FabricYaml(null, null, null, null, null, null) : fabric).resolve(stateDir),
                 listed.stream().map(mount -> mount.resolve(stateDir)).toList(),
                 (admin == null ? new AdminYaml(null) : admin).resolve(stateDir),
                 (log == null ? new LogYaml(null, null, null, null) : log).resolve(stateDir),

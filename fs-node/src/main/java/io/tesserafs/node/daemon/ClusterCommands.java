@@ -91,12 +91,13 @@ final class ClusterCommands {
         NodeInfo info = known.nodes().get(number);
         List<Integer> bricks = known.bricksOf(number);
         if (info == null) {
-            return new PeerStatus(number, PeerStatus.DOWN, null, null, null, null, null, null, bricks);
+            return new PeerStatus(number, PeerStatus.DOWN, null, null, null, null, null, null, null, bricks);
         }
         String state = PeerStatus.SILENT;
         Long roundTripUs = null;
         String via = null;
         String rdmaKeys = null;
+        String calls = null;
         if (number == services.coordination().node().value()) {
             state = daemon.state().label();
             via = SELF;
@@ -110,6 +111,7 @@ final class ClusterCommands {
                 rdmaKeys = answer.path("rdmaKeys").asText(null);
                 roundTripUs = TimeUnit.NANOSECONDS.toMicros(System.nanoTime() - start);
                 via = via(bricks);
+                calls = AdminArgs.lower(connection.network());
             } catch (AdminException e) {
                 state = e.code() == Code.UNAVAILABLE ? DaemonState.STARTING.label() : PeerStatus.SILENT;
             } catch (IOException e) {
@@ -121,6 +123,7 @@ final class ClusterCommands {
                 state,
                 via,
                 rdmaKeys,
+                calls,
                 roundTripUs,
                 info.endpoints().get(NodeFabric.ENDPOINT),
                 info.pid(),

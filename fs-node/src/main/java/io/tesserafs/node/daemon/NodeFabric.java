@@ -20,8 +20,9 @@ import io.tesserafs.fabric.tcp.TcpBricks;
 import io.tesserafs.fabric.tcp.TcpConfig;
 import io.tesserafs.fabric.tcp.TcpTransport;
 import io.tesserafs.fabric.verbs.Revocation;
+import io.tesserafs.fabric.verbs.VerbsBinding;
 import io.tesserafs.fabric.verbs.VerbsBricks;
-import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import io.tesserafs.fabric.verbs.rdmacore.VerbsUnavailableException;
 import io.tesserafs.node.admin.AdminPeers;
 import io.tesserafs.node.config.NodeConfig.FabricConfig;
 import io.tesserafs.node.session.NodeEndpoint;
@@ -93,7 +94,8 @@ final class NodeFabric implements AutoCloseable {
                 .withConnectTimeout(CONNECT_TIMEOUT_MS);
         this.transport = new TcpTransport(tcp);
         this.bricks = config.tcpOnly() ? TcpBricks.withoutSharedMemory(transport) : new TcpBricks(transport);
-        this.rdma = config.rdma().isEmpty() ? null : openRdma(config.rdma().get());
+        this.rdma =
+                config.rdma().isEmpty() ? null : openRdma(config, config.rdma().get());
         this.connections = new ConnectionPool(transport);
         transport.serve(OwnerEndpoint.SERVICE, owners);
         transport.serve(NodeEndpoint.SERVICE, sessions);
@@ -102,17 +104,30 @@ final class NodeFabric implements AutoCloseable {
     }
 
     /** Null if this host has no RDMA after all. */
-    private @Nullable VerbsBricks openRdma(String address) throws StartException {
+    private @Nullable VerbsBricks openRdma(FabricConfig config, String address) throws StartException {
         InetSocketAddress device = new InetSocketAddress(address, 0);
         if (device.isUnresolved()) {
             throw new StartException("fabric.rdma: there is no address " + address);
         }
         try {
-            return new VerbsBricks(RdmaCore.open(), transport, bricks, device.getAddress());
+            return new VerbsBricks(
+                    binding(config),
+                    transport,
+                    bricks,
+                    device.getAddress(),
+                    config.verbs().calls());
         } catch (IOException e) {
             LOG.warn("fabric.rdma: without RDMA, by TCP: {}", e.getMessage());
             return null;
         }
+    }
+
+    private static VerbsBinding binding(FabricConfig config) throws VerbsUnavailableException {
+        return VerbsBinding.open(
+                switch (config.verbs().binding()) {
+                    case RDMA_CORE -> VerbsBinding.Kind.RDMA_CORE;
+                    case DISNI -> VerbsBinding.Kind.DISNI;
+                });
     }
 
     /** Exports the brick, begins to listen, and tells the others where. */

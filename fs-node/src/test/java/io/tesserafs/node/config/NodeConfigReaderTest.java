@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.tesserafs.node.config.NodeConfig.PoolConfig;
+import io.tesserafs.node.config.NodeConfig.VerbsConfig;
+import io.tesserafs.node.config.NodeConfig.VerbsConfig.Binding;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -26,6 +28,17 @@ class NodeConfigReaderTest {
         assertThat(config.admin().socket()).isEqualTo(Path.of("/srv/t/admin.sock"));
         assertThat(config.log().file()).isEmpty();
         assertThat(config.mounts()).isEmpty();
+    }
+
+    @Test
+    void shouldKnowTheBindingsOfVerbs() throws Exception {
+        NodeConfig config = NodeConfigReader.parse(MINIMAL, "f");
+        assertThat(config.fabric().verbs()).isEqualTo(new VerbsConfig(Binding.RDMA_CORE, true));
+        config = NodeConfigReader.parse(MINIMAL + "fabric: {verbs: {binding: disni, calls: false}}\n", "f");
+        assertThat(config.fabric().verbs()).isEqualTo(new VerbsConfig(Binding.DISNI, false));
+        assertThatThrownBy(() -> NodeConfigReader.parse(MINIMAL + "fabric: {verbs: {binding: iwarp}}\n", "f"))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContaining("fabric.verbs.binding must be rdma-core or disni, not 'iwarp'");
     }
 
     @Test

@@ -32,6 +32,11 @@ final class PairedConnection implements Connection {
     }
 
     @Override
+    public Network network() {
+        return Network.TCP;
+    }
+
+    @Override
     public PeerId peer() {
         return peer;
     }

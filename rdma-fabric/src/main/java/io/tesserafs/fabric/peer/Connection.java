@@ -10,7 +10,16 @@ public interface Connection extends AutoCloseable {
     /** Longest request, answer or notification, bytes. Bulk data travels by block handles. */
     int MAX_MESSAGE_BYTES = 4 << 20;
 
+    /** What carries calls and notifications. */
+    enum Network {
+        TCP,
+        /** Messages over a queue pair of RDMA devices. */
+        VERBS
+    }
+
     PeerId peer();
+
+    Network network();
 
     /**
      * Sends a request and waits for its answer. Any number may be under way. The request is taken over by the time this returns.

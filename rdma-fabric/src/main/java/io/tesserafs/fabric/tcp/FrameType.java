@@ -15,6 +15,10 @@ enum FrameType {
     WELCOME(4, GreetingLayout.TICKET_BYTES),
     /** It does not; body: why, UTF-8. */
     REFUSED(5, FrameLayout.MAX_TEXT_BYTES),
+    /** Where to connect the better wire, see {@link WireUpgrade}; empty if there is none just now. */
+    OFFER(6, WireUpgrade.MAX_OFFER_BYTES),
+    /** Whether it was: one byte, 1 if all that follows goes there, 0 if it stays here. */
+    CHOICE(7, 1),
     CALL(16, Connection.MAX_MESSAGE_BYTES),
     REPLY(17, Connection.MAX_MESSAGE_BYTES),
     /** Instead of a reply. The status says which {@link io.tesserafs.fabric.peer.PeerException.Reason}; body: message, UTF-8. */

@@ -1,5 +1,6 @@
 package io.tesserafs.fabric.tcp;
 
+import io.tesserafs.fabric.peer.Connection.Network;
 import java.io.IOException;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
@@ -22,13 +23,13 @@ final class SocketWire implements Wire {
     }
 
     @Override
-    public int read(ByteBuffer target) throws IOException {
-        return channel.read(target);
+    public Network network() {
+        return Network.TCP;
     }
 
     @Override
-    public long read(ByteBuffer[] targets, int offset, int length) throws IOException {
-        return channel.read(targets, offset, length);
+    public int read(ByteBuffer target) throws IOException {
+        return channel.read(target);
     }
 
     @Override
@@ -42,18 +43,8 @@ final class SocketWire implements Wire {
     }
 
     @Override
-    public long write(ByteBuffer[] sources, int offset, int length) throws IOException {
-        return channel.write(sources, offset, length);
-    }
-
-    @Override
     public long write(ByteBuffer[] sources) throws IOException {
         return channel.write(sources);
-    }
-
-    @Override
-    public boolean isOpen() {
-        return channel.isOpen();
     }
 
     @Override

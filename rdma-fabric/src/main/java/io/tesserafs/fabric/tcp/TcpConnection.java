@@ -23,10 +23,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One socket between two daemons that have shown each other who they are.
+ * One wire between two daemons that have shown each other who they are.
  *
  * <p>Threads: one reads, for as long as the connection lives; it hands calls to a virtual thread each, answers to who waits, and
- * runs notifications itself. It never writes, nor waits for anything but the socket: if the readers of both ends waited for room to
+ * runs notifications itself. It never writes, nor waits for anything but the wire: if the readers of both ends waited for room to
  * write, neither would ever make some. Everybody else writes, whole frames under a lock. A second thread writes signs of life and
  * nothing else, so that they depend on nobody's pools.
  */
@@ -57,17 +57,10 @@ final class TcpConnection implements Connection {
     /** Guarded by actionsLock; null when they have run. */
     private @Nullable List<Runnable> actions = new ArrayList<>();
 
-    TcpConnection(
-            Wire wire,
-            FrameReader reader,
-            FrameWriter writer,
-            Agreement agreement,
-            Services services,
-            Executor callers,
-            @Nullable String endpoint) {
-        this.wire = wire;
-        this.reader = reader;
-        this.writer = writer;
+    TcpConnection(Agreement agreement, Services services, Executor callers, @Nullable String endpoint) {
+        this.wire = agreement.line().wire();
+        this.reader = agreement.line().reader();
+        this.writer = agreement.line().writer();
         this.agreement = agreement;
         this.services = services;
         this.endpoint = endpoint;
@@ -91,6 +84,11 @@ final class TcpConnection implements Connection {
     @Override
     public PeerId peer() {
         return agreement.peer();
+    }
+
+    @Override
+    public Network network() {
+        return wire.network();
     }
 
     Ticket ticket() {
@@ -208,7 +206,7 @@ final class TcpConnection implements Connection {
             }
             case PING -> sendSoon(pongDue);
             case PONG -> signOfLifeNs = System.nanoTime();
-            case HELLO, CHALLENGE, PROOF, WELCOME, REFUSED ->
+            case HELLO, CHALLENGE, PROOF, WELCOME, REFUSED, OFFER, CHOICE ->
                 throw new ProtocolException("says " + header.type() + " on an open connection");
         }
     }

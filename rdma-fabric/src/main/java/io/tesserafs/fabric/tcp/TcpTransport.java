@@ -29,7 +29,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Connections over TCP. See {@link Handshake} for who is let in and {@link TcpConnection} for what runs where. */
+/**
+ * Connections over TCP, which move to a better wire where both sides have one. See {@link Handshake} for who is let in and
+ * {@link TcpConnection} for what runs where.
+ */
 public final class TcpTransport implements Transport {
     private static final Logger LOG = LoggerFactory.getLogger(TcpTransport.class);
 
@@ -63,6 +66,7 @@ public final class TcpTransport implements Transport {
             Thread.ofPlatform().daemon().name("tessera-call-", 0).factory());
 
     private final Reception reception;
+    private final Upgrades upgrades;
     private final AtomicBoolean closed = new AtomicBoolean();
     private volatile @Nullable LaneHandler laneHandler;
     private volatile @Nullable ServerSocketChannel listener;
@@ -72,6 +76,7 @@ public final class TcpTransport implements Transport {
         this.config = config;
         this.handshake = new Handshake(config, CallLimits.OURS);
         this.reception = new Reception(timer, config.connectTimeoutMs());
+        this.upgrades = new Upgrades(config.connectTimeoutMs());
         var _ = timer.scheduleWithFixedDelay(
                 this::keepAlive, config.pingIntervalMs(), config.pingIntervalMs(), TimeUnit.MILLISECONDS);
     }
@@ -140,11 +145,11 @@ public final class TcpTransport implements Transport {
     private void admit(SocketChannel socket) {
         try {
             Wire wire = wire(socket);
-            Guest guest = new Guest(wire);
+            Guest guest = new Guest();
             boolean welcome = false;
             try {
                 Agreement _ = reception.inTime(
-                        wire, () -> handshake.respond(wire, guest.reader, guest.writer, guest::refusal));
+                        wire, attempt -> handshake.respond(Line.over(wire), guest::refusal, upgrades.host(attempt)));
                 welcome = true;
             } finally {
                 guest.enter(welcome);
@@ -160,23 +165,15 @@ public final class TcpTransport implements Transport {
 
     /** Who has shown who it is, and becomes a connection or a lane. */
     private final class Guest {
-        private final Wire wire;
-        private final FrameReader reader;
-        private final FrameWriter writer;
         private @Nullable TcpConnection connection;
         private @Nullable TcpConnection laneOwner;
-
-        Guest(Wire wire) {
-            this.wire = wire;
-            this.reader = new FrameReader(wire);
-            this.writer = new FrameWriter(wire);
-        }
+        private @Nullable Wire lane;
 
         @Nullable
         String refusal(Agreement agreement) {
             if (agreement.purpose() == Purpose.CONNECTION) {
                 // Known before the peer knows, who may come with a lane at once.
-                connection = new TcpConnection(wire, reader, writer, agreement, services, callers, null);
+                connection = new TcpConnection(agreement, services, callers, null);
                 register(connection);
                 return null;
             }
@@ -187,10 +184,12 @@ public final class TcpTransport implements Transport {
             if (owner.lanes() >= MAX_LANES) {
                 return "it has " + MAX_LANES + " lanes already";
             }
-            if (reader.isAhead() || !owner.attach(wire)) {
+            if (agreement.line().reader().isAhead()
+                    || !owner.attach(agreement.line().wire())) {
                 return "its connection has ended";
             }
             laneOwner = owner;
+            lane = agreement.line().wire();
             return null;
         }
 
@@ -204,9 +203,13 @@ public final class TcpTransport implements Transport {
             }
             TcpConnection owner = laneOwner;
             LaneHandler handler = laneHandler;
-            if (owner != null && handler != null && welcome) {
+            Wire wire = lane;
+            if (owner == null || wire == null) {
+                return;
+            }
+            if (handler != null && welcome) {
                 serveLane(handler, owner, wire);
-            } else if (owner != null) {
+            } else {
                 owner.detach(wire);
             }
         }
@@ -226,9 +229,8 @@ public final class TcpTransport implements Transport {
 
     @Override
     public Connection connect(String endpoint) throws PeerException {
-        Socket socket = dial(endpoint, Purpose.CONNECTION, Ticket.NONE);
-        TcpConnection connection = new TcpConnection(
-                socket.wire, socket.reader, socket.writer, socket.agreement, services, callers, endpoint);
+        Agreement agreement = dial(endpoint, Purpose.CONNECTION, Ticket.NONE);
+        TcpConnection connection = new TcpConnection(agreement, services, callers, endpoint);
         register(connection);
         open(connection);
         return connection;
@@ -240,12 +242,13 @@ public final class TcpTransport implements Transport {
         if (endpoint == null) {
             throw new PeerException(Reason.UNREACHABLE, owner + " was made by the peer; lanes start at its maker");
         }
-        Socket socket = dial(endpoint, Purpose.LANE, owner.ticket());
-        if (!socket.agreement.peer().equals(owner.peer()) || !owner.attach(socket.wire)) {
-            Reception.closeQuietly(socket.wire);
+        Agreement agreement = dial(endpoint, Purpose.LANE, owner.ticket());
+        Wire wire = agreement.line().wire();
+        if (!agreement.peer().equals(owner.peer()) || !owner.attach(wire)) {
+            Reception.closeQuietly(wire);
             throw new PeerException(Reason.UNREACHABLE, owner + " has ended");
         }
-        return socket.wire;
+        return wire;
     }
 
     /** Before the first connection. */
@@ -258,20 +261,29 @@ public final class TcpTransport implements Transport {
         void serve(TcpConnection owner, Wire wire) throws IOException;
     }
 
-    private record Socket(Wire wire, FrameReader reader, FrameWriter writer, Agreement agreement) {}
+    /** Lets connections move to a better wire; before the first one. */
+    public void upgradeBy(WireUpgrade upgrade) {
+        upgrades.use(upgrade);
+    }
 
-    private Socket dial(String endpoint, Purpose purpose, Ticket ticket) throws PeerException {
+    private Agreement dial(String endpoint, Purpose purpose, Ticket ticket) throws PeerException {
         SocketChannel socket = null;
         try {
             InetSocketAddress address = Endpoint.parse(endpoint).resolve();
             socket = SocketChannel.open();
             socket.socket().connect(address, config.connectTimeoutMs());
             Wire wire = wire(socket);
-            FrameReader reader = new FrameReader(wire);
-            FrameWriter writer = new FrameWriter(wire);
-            Agreement agreement =
-                    reception.inTime(wire, () -> handshake.initiate(wire, reader, writer, purpose, ticket));
-            return new Socket(wire, reader, writer, agreement);
+            Agreement agreement = reception.inTime(
+                    wire,
+                    attempt -> handshake.initiate(
+                            Line.over(wire),
+                            purpose,
+                            ticket,
+                            purpose == Purpose.CONNECTION ? upgrades.follower(endpoint, attempt) : null));
+            if (!agreement.line().wire().equals(wire)) {
+                upgrades.worked(endpoint);
+            }
+            return agreement;
         } catch (PeerException e) {
             closeAfter(e, socket);
             throw e;

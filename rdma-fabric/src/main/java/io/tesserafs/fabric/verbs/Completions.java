@@ -16,17 +16,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * until it has what they wait for, or leaves and wakes one of them to take over. Thread-safe; allocates nothing per operation.
  */
 final class Completions {
-    /** What usually takes longer is worth a system call; what takes longer this time is given that long before it. */
-    private static final long SPIN_NS = 50_000;
-
     /** Polls between two looks at the clock, which may cost more than they do. */
     private static final int POLLS_PER_LOOK = 16;
-
-    /** Of so many operations one spins even if it seems useless, to find out whether it still is. */
-    private static final int TRIAL_PERIOD = 64;
-
-    /** Weight of what is known against what comes, in the average of how long operations take. */
-    private static final int AVERAGE_OF = 8;
 
     /** How often who sleeps looks whether there is still somebody to answer. */
     private static final int SLEEP_MS = 200;
@@ -49,10 +40,7 @@ final class Completions {
     private final SVCPollCq poll;
     private final SVCReqNotify notify;
     private final Slot[] slots;
-    /** Read and written by all who wait, without order, as is the next: an update that is lost does no harm. */
-    private long usualNs;
-
-    private int operations;
+    private final Pace pace = new Pace();
 
     /** What is done from time to time when no completion comes. */
     interface Look {
@@ -79,17 +67,13 @@ final class Completions {
      */
     void await(Slot slot) throws IOException {
         long beganNs = System.nanoTime();
-        if (isSpinningWorthwhile()) {
+        if (pace.isSpinningWorthwhile()) {
             spin(slot, beganNs);
         }
         if (slot.isPending()) {
             sleepUntilDone(slot, beganNs);
         }
-        usualNs += (System.nanoTime() - beganNs - usualNs) / AVERAGE_OF;
-    }
-
-    private boolean isSpinningWorthwhile() {
-        return usualNs <= SPIN_NS || operations++ % TRIAL_PERIOD == 0;
+        pace.took(System.nanoTime() - beganNs);
     }
 
     private void spin(Slot slot, long beganNs) throws IOException {
@@ -104,7 +88,7 @@ final class Completions {
                 }
                 Thread.onSpinWait();
             }
-        } while (slot.isPending() && System.nanoTime() - beganNs < SPIN_NS);
+        } while (slot.isPending() && System.nanoTime() - beganNs < Pace.SPIN_NS);
     }
 
     private void sleepUntilDone(Slot slot, long beganNs) throws IOException {

@@ -19,16 +19,16 @@ final class Connector {
     /** The kernel may notice the answer to its question for a neighbour only when this has passed (seen with Linux 6.1). */
     private static final int RESOLVE_MS = 500;
 
-    private static final int RESOLVE_ATTEMPTS = 6;
-    private static final int CONNECT_MS = 10_000;
-
+    private final long deadlineNs;
     private final RdmaEventChannel events;
     private final RdmaCmId id;
 
     /** Guarded by this. */
     private boolean disconnected;
 
-    Connector() throws IOException {
+    /** @param patienceMs for all of it */
+    Connector(int patienceMs) throws IOException {
+        deadlineNs = System.nanoTime() + patienceMs * 1_000_000L;
         events = RdmaEventChannel.createEventChannel();
         try {
             id = events.createId(RdmaCm.RDMA_PS_TCP);
@@ -44,26 +44,30 @@ final class Connector {
 
     /** @param from an address of the device to be used: with several on one network the kernel may choose another */
     void resolve(InetAddress from, InetSocketAddress to) throws IOException {
-        for (int attempt = 1; ; attempt++) {
-            id.resolveAddr(new InetSocketAddress(from, 0), to, RESOLVE_MS);
-            if (expect(EventType.RDMA_CM_EVENT_ADDR_RESOLVED, EventType.RDMA_CM_EVENT_ADDR_ERROR)) {
-                break;
-            }
-            if (attempt == RESOLVE_ATTEMPTS) {
+        do {
+            if (leftMs() == 0) {
                 throw new IOException("no way from " + from + " to " + to);
             }
-        }
-        id.resolveRoute(CONNECT_MS);
+            id.resolveAddr(new InetSocketAddress(from, 0), to, RESOLVE_MS);
+        } while (!expect(EventType.RDMA_CM_EVENT_ADDR_RESOLVED, EventType.RDMA_CM_EVENT_ADDR_ERROR));
+        id.resolveRoute(leftMs());
         if (!expect(EventType.RDMA_CM_EVENT_ROUTE_RESOLVED, EventType.RDMA_CM_EVENT_ROUTE_ERROR)) {
             throw new IOException("no route from " + from + " to " + to);
         }
     }
 
+    private int leftMs() {
+        return (int) Math.max(0, (deadlineNs - System.nanoTime()) / 1_000_000);
+    }
+
     /** After the queue pair was made. */
     void connect(Offer offer) throws IOException {
+        connect(offer, QueuePairs.parameters());
+    }
+
+    void connect(Offer offer, ConnectionParameters parameters) throws IOException {
         byte[] data = ControlCodec.privateData(offer.ticket());
         try (Arena arena = Arena.ofConfined()) {
-            ConnectionParameters parameters = QueuePairs.parameters();
             parameters.setPrivate_data(arena.allocateFrom(JAVA_BYTE, data).address());
             parameters.setPrivate_data_len((byte) data.length);
             id.connect(parameters);
@@ -76,9 +80,9 @@ final class Connector {
     /** Returns false if the event was the other one. */
     @SuppressWarnings("EnumOrdinal") // as numbered by librdmacm
     private boolean expect(EventType wanted, EventType other) throws IOException {
-        RdmaCmEvent event = events.getCmEvent(CONNECT_MS);
+        RdmaCmEvent event = events.getCmEvent(leftMs());
         if (event == null) {
-            throw new IOException("no " + wanted + " within " + CONNECT_MS + " ms");
+            throw new IOException("no " + wanted + " in time");
         }
         int kind = event.getEvent();
         int status = event.getStatus();

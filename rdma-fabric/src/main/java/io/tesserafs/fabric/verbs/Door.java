@@ -32,7 +32,10 @@ final class Door implements AutoCloseable {
     private final RdmaEventChannel events;
     private final RdmaCmId listening;
     private final InetSocketAddress address;
-    private final ConcurrentMap<Ticket, TargetQueuePair> expected = new ConcurrentHashMap<>();
+    private final ConcurrentMap<Ticket, Visitor> expected = new ConcurrentHashMap<>();
+    /** What to do when the peer ends the connection. */
+    private final ConcurrentMap<RdmaCmId, Runnable> watched = new ConcurrentHashMap<>();
+
     private final Thread thread;
     private volatile boolean closing;
 
@@ -62,12 +65,31 @@ final class Door implements AutoCloseable {
         return listening.getVerbs();
     }
 
-    void expect(TargetQueuePair one) {
+    /** What is to be connected by who shows the ticket. */
+    interface Visitor {
+        Ticket ticket();
+
+        /** Returns false if it is not wanted any more; else the id is its own, whatever happens. On the door's thread. */
+        boolean accept(RdmaCmId id) throws IOException;
+
+        void close() throws IOException;
+    }
+
+    void expect(Visitor one) {
         expected.put(one.ticket(), one);
     }
 
-    void forget(TargetQueuePair one) {
+    void forget(Visitor one) {
         expected.remove(one.ticket());
+    }
+
+    /** @param onDisconnect on the door's thread; must not block */
+    void watch(RdmaCmId id, Runnable onDisconnect) {
+        watched.put(id, onDisconnect);
+    }
+
+    void unwatch(RdmaCmId id) {
+        watched.remove(id);
     }
 
     private void run() {
@@ -86,18 +108,25 @@ final class Door implements AutoCloseable {
     @SuppressWarnings("EnumOrdinal") // as numbered by librdmacm
     private void take(RdmaCmEvent event) throws IOException {
         boolean request = event.getEvent() == EventType.RDMA_CM_EVENT_CONNECT_REQUEST.ordinal();
+        boolean disconnected = event.getEvent() == EventType.RDMA_CM_EVENT_DISCONNECTED.ordinal();
         RdmaCmId id = event.getConnIdPriv();
         byte[] privateData = core.privateData(event);
         event.ackEvent(); // first: an id is not destroyed before its events are acknowledged
         if (request) {
             admit(id, privateData);
+        } else if (disconnected) {
+            // Of a brick's queue pair nobody watches: that it broke is found by who uses it, and the peer's connection
+            // ends it.
+            Runnable action = watched.get(id);
+            if (action != null) {
+                action.run();
+            }
         }
-        // That a queue pair broke is found by who uses it; its peer's end is closed by the peer's connection.
     }
 
     private void admit(RdmaCmId id, byte[] privateData) throws IOException {
         try {
-            TargetQueuePair wanted = expected.remove(ControlCodec.takePrivateData(privateData));
+            Visitor wanted = expected.remove(ControlCodec.takePrivateData(privateData));
             if (wanted != null) {
                 try {
                     if (wanted.accept(id)) {
@@ -130,6 +159,12 @@ final class Door implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        QueuePairs.all(listening::destroyId, events::destroyEventChannel);
+        QueuePairs.all(listening::destroyId, () -> {
+            if (watched.isEmpty()) {
+                events.destroyEventChannel();
+            } else {
+                LOG.warn("{} connections of RDMA are still in use", watched.size());
+            }
+        });
     }
 }

@@ -7,8 +7,6 @@ import com.ibm.disni.verbs.IbvQP;
 import com.ibm.disni.verbs.IbvWC.IbvWcStatus;
 import io.tesserafs.fabric.brick.OperationGate;
 import io.tesserafs.fabric.verbs.ControlCodec.Offer;
-import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
-import io.tesserafs.fabric.verbs.rdmacore.VerbsException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -40,7 +38,9 @@ final class InitiatorQueuePair {
     /** A flush reads so little that nothing but the order counts. */
     private static final int FLUSH_BYTES = 1;
 
-    private final RdmaCore core;
+    private static final int CONNECT_MS = 10_000;
+
+    private final VerbsBinding binding;
     private final LocalDevice device;
     private final Offer offer;
     private final Arena arena = Arena.ofShared();
@@ -60,7 +60,7 @@ final class InitiatorQueuePair {
 
     /** Connects. */
     InitiatorQueuePair(LocalDevice device, Offer offer) throws IOException {
-        this.core = device.core();
+        this.binding = device.binding();
         this.device = device;
         this.offer = offer;
         if (!device.retain()) {
@@ -75,7 +75,7 @@ final class InitiatorQueuePair {
             queue = completionQueue;
             qp = createQueuePair(completionQueue);
             MemorySegment buffers = arena.allocate((long) SLOTS * SLOT_BYTES, 4096);
-            IbvMr registered = core.register(device.pd(), buffers, IbvMr.IBV_ACCESS_LOCAL_WRITE);
+            IbvMr registered = binding.register(device.pd(), buffers, IbvMr.IBV_ACCESS_LOCAL_WRITE);
             memory = registered;
             Slot[] all = new Slot[SLOTS];
             for (int i = 0; i < SLOTS; i++) {
@@ -96,7 +96,7 @@ final class InitiatorQueuePair {
 
     private static Connector connect(LocalDevice device) throws IOException {
         try {
-            return new Connector();
+            return new Connector(CONNECT_MS);
         } catch (IOException e) {
             QueuePairs.all(device::release);
             throw e;
@@ -108,7 +108,7 @@ final class InitiatorQueuePair {
             IbvQP made = QueuePairs.create(connector.id(), device.pd(), completionQueue, SLOTS, INLINE_BYTES);
             inlineBytes = INLINE_BYTES;
             return made;
-        } catch (VerbsException e) {
+        } catch (IOException e) {
             LOG.debug("{}: without inline data ({})", this, e.getMessage());
             return QueuePairs.create(connector.id(), device.pd(), completionQueue, SLOTS, 0);
         }
@@ -241,7 +241,7 @@ final class InitiatorQueuePair {
     /** A peer that has gone answers nothing; the device would try for many seconds, or not notice at all. */
     private void look(boolean overdue) throws IOException {
         if (overdue || connector.isDisconnected()) {
-            core.moveToError(qp);
+            binding.abort(connector.id());
         }
     }
 
@@ -256,7 +256,7 @@ final class InitiatorQueuePair {
     void close() throws IOException {
         broken = true;
         if (gate.kill()) {
-            QueuePairs.all(() -> core.moveToError(qp), gate::awaitIdle, this::release, released::countDown);
+            QueuePairs.all(() -> binding.abort(connector.id()), gate::awaitIdle, this::release, released::countDown);
         }
     }
 
@@ -289,7 +289,7 @@ final class InitiatorQueuePair {
                 connector.id()::destroyQP,
                 () -> {
                     if (registered != null) {
-                        core.deregister(registered);
+                        binding.deregister(registered);
                     }
                     arena.close(); // not if the device still has it: lost memory is better than memory that changes
                     // by itself

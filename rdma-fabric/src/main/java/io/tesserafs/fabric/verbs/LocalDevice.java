@@ -4,7 +4,6 @@ import com.ibm.disni.verbs.IbvContext;
 import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvPd;
 import io.tesserafs.fabric.brick.TransferMemory;
-import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
@@ -21,9 +20,10 @@ import org.slf4j.LoggerFactory;
 final class LocalDevice {
     private static final Logger LOG = LoggerFactory.getLogger(LocalDevice.class);
 
-    private final RdmaCore core;
+    private final VerbsBinding binding;
     private final InetAddress address;
     private final IbvPd pd;
+    private final QueuePairs.Step afterwards;
 
     /** By the number of the piece of {@link TransferMemory}; null if the device refused it. Guarded by this, as is the next. */
     private final List<@Nullable IbvMr> pieces = new ArrayList<>();
@@ -34,15 +34,18 @@ final class LocalDevice {
      * With one user.
      *
      * @param device the one that has this address
+     * @param afterwards when it is released
      */
-    LocalDevice(RdmaCore core, IbvContext device, InetAddress address) throws IOException {
-        this.core = core;
+    LocalDevice(VerbsBinding binding, IbvContext device, InetAddress address, QueuePairs.Step afterwards)
+            throws IOException {
+        this.binding = binding;
         this.address = address;
+        this.afterwards = afterwards;
         this.pd = device.allocPd();
     }
 
-    RdmaCore core() {
-        return core;
+    VerbsBinding binding() {
+        return binding;
     }
 
     InetAddress address() {
@@ -64,7 +67,7 @@ final class LocalDevice {
 
     private @Nullable IbvMr register(MemorySegment memory) {
         try {
-            return core.register(pd, memory, IbvMr.IBV_ACCESS_LOCAL_WRITE);
+            return binding.register(pd, memory, IbvMr.IBV_ACCESS_LOCAL_WRITE);
         } catch (IOException e) {
             LOG.warn(
                     "bytes are copied on their way to and from the RDMA device, as it does not take their memory: {}",
@@ -90,10 +93,11 @@ final class LocalDevice {
         List<QueuePairs.Step> steps = new ArrayList<>();
         for (IbvMr piece : pieces) {
             if (piece != null) {
-                steps.add(() -> core.deregister(piece));
+                steps.add(() -> binding.deregister(piece));
             }
         }
         steps.add(pd::deallocPd);
+        steps.add(afterwards);
         QueuePairs.all(steps.toArray(QueuePairs.Step[]::new));
     }
 }

@@ -17,12 +17,18 @@ final class QueuePairs {
 
     /** @param inlineBytes for requests that carry their bytes */
     static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ completions, int requests, int inlineBytes) throws IOException {
+        return create(id, pd, completions, requests, inlineBytes, completions, 1);
+    }
+
+    /** One to which messages are sent, too. */
+    static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ sent, int requests, int inlineBytes, IbvCQ received, int receives)
+            throws IOException {
         IbvQPInitAttr attributes = new IbvQPInitAttr();
         attributes.setQp_type(IbvQP.IBV_QPT_RC);
-        attributes.setSend_cq(completions);
-        attributes.setRecv_cq(completions);
+        attributes.setSend_cq(sent);
+        attributes.setRecv_cq(received);
         attributes.cap().setMax_send_wr(requests);
-        attributes.cap().setMax_recv_wr(1);
+        attributes.cap().setMax_recv_wr(receives);
         attributes.cap().setMax_send_sge(1);
         attributes.cap().setMax_recv_sge(1);
         attributes.cap().setMax_inline_data(inlineBytes);

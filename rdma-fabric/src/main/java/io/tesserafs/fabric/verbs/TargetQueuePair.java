@@ -20,7 +20,7 @@ import org.slf4j.LoggerFactory;
  * The passive end of one session's queue pair, and the keys of what it may reach: one for each handle that was prepared, worth nothing on
  * any other queue pair. Thread-safe.
  */
-final class TargetQueuePair {
+final class TargetQueuePair implements Door.Visitor {
     private static final Logger LOG = LoggerFactory.getLogger(TargetQueuePair.class);
 
     private final TargetMemory memory;
@@ -49,12 +49,14 @@ final class TargetQueuePair {
         return session;
     }
 
-    Ticket ticket() {
+    @Override
+    public Ticket ticket() {
         return ticket;
     }
 
     /** Of a request to connect that showed the ticket. Returns false if it was closed meanwhile, or is connected already. */
-    synchronized boolean accept(RdmaCmId from) throws IOException {
+    @Override
+    public synchronized boolean accept(RdmaCmId from) throws IOException {
         if (closed || id != null) {
             return false;
         }
@@ -111,7 +113,8 @@ final class TargetQueuePair {
     }
 
     /** Ends the queue pair and all it reached. Idempotent. */
-    synchronized void close() throws IOException {
+    @Override
+    public synchronized void close() throws IOException {
         if (closed) {
             return;
         }

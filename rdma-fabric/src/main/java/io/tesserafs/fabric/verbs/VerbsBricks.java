@@ -12,8 +12,8 @@ import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.Service;
-import io.tesserafs.fabric.peer.Transport;
 import io.tesserafs.fabric.tcp.TcpBricks;
+import io.tesserafs.fabric.tcp.TcpTransport;
 import io.tesserafs.fabric.verbs.ControlCodec.Offer;
 import io.tesserafs.fabric.verbs.ControlCodec.Request;
 import io.tesserafs.fabric.verbs.ControlCodec.Ticket;
@@ -34,7 +34,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Bricks over RDMA, both ways, on top of those over TCP, which keep the calls. Where a peer, a brick or a block cannot be reached by RDMA,
+ * Bricks over RDMA, both ways, on top of those over TCP, which keep the calls; and what carries those calls. Where a peer, a brick or a block cannot be reached by RDMA,
  * its bytes go as they would without.
  *
  * <p>Invariants of the target: a block can be reached by a key only while its handle is alive; before UNMAP, FREE or FENCE returns, the
@@ -54,8 +54,10 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
 
     private final TcpBricks tcp;
     private final LocalDevice device;
-    private final Door door;
-    private final TargetMemory memory;
+    /** Null if no peer can be let in. */
+    private final @Nullable Entrance entrance;
+
+    private final VerbsWires wires;
     private final Traffic traffic = new Traffic();
     private final SecureRandom random = new SecureRandom();
     private final AtomicBoolean closed = new AtomicBoolean();
@@ -63,32 +65,64 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     private final ConcurrentMap<BrickId, LocalBrick> bricks = new ConcurrentHashMap<>();
     private final ConcurrentMap<Connection, ConcurrentMap<Integer, TargetQueuePair>> peers = new ConcurrentHashMap<>();
 
-    /** @param address of the RDMA device to be used */
-    public VerbsBricks(RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address) throws IOException {
-        this(core, transport, tcp, address, KeyPolicy.BEST);
+    /**
+     * @param address of the RDMA device to be used
+     * @param calls whether calls and notifications go by RDMA too
+     */
+    public VerbsBricks(VerbsBinding binding, TcpTransport transport, TcpBricks tcp, InetAddress address, boolean calls)
+            throws IOException {
+        this(binding, transport, tcp, address, calls, KeyPolicy.BEST);
     }
 
-    public VerbsBricks(RdmaCore core, Transport transport, TcpBricks tcp, InetAddress address, KeyPolicy policy)
+    public VerbsBricks(
+            VerbsBinding binding,
+            TcpTransport transport,
+            TcpBricks tcp,
+            InetAddress address,
+            boolean calls,
+            KeyPolicy policy)
             throws IOException {
         this.tcp = tcp;
-        this.door = new Door(core, address);
-        try {
-            this.memory = new TargetMemory(core, door.device(), policy);
-            this.device = new LocalDevice(core, door.device(), address);
-        } catch (IOException e) {
-            QueuePairs.all(door::close);
-            throw e;
+        RdmaCore core = binding.extension();
+        if (core == null) {
+            this.entrance = null;
+            this.device = Anchor.openDevice(binding, address);
+            this.wires = new VerbsWires(device, null);
+        } else {
+            Entrance opened = Entrance.open(core, address, policy);
+            this.entrance = opened;
+            this.device = openDevice(binding, opened, address);
+            this.wires = new VerbsWires(device, opened.door());
         }
         transport.serve(SERVICE, new Control());
+        if (calls) {
+            transport.upgradeBy(wires);
+        }
+    }
+
+    private static LocalDevice openDevice(VerbsBinding binding, Entrance entrance, InetAddress address)
+            throws IOException {
+        try {
+            return new LocalDevice(binding, entrance.door().device(), address, () -> {});
+        } catch (IOException e) {
+            QueuePairs.all(entrance::close);
+            throw e;
+        }
     }
 
     LocalDevice device() {
         return device;
     }
 
+    VerbsWires wires() {
+        return wires;
+    }
+
     /** How keys to this host's pools are taken back from peers. Empty if they get none. */
     public Optional<Revocation> revocation() {
-        return bricks.isEmpty() ? Optional.empty() : Optional.of(memory.revocation());
+        return entrance == null || bricks.isEmpty()
+                ? Optional.empty()
+                : Optional.of(entrance.memory().revocation());
     }
 
     /** Of this daemon as the initiator. */
@@ -98,6 +132,13 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
 
     /** Lets peers use a brick by RDMA; after {@code TcpBricks.export}. Returns false, and says why, if its memory cannot be registered. */
     public boolean export(LocalBrick brick) {
+        if (entrance == null) {
+            LOG.warn(
+                    "brick {}: peers reach it without RDMA, as DiSNI's library does not tell who connects; rdma-core's do",
+                    brick.id());
+            return false;
+        }
+        TargetMemory memory = entrance.memory();
         try {
             memory.prepareFor(brick.pool().block(0));
         } catch (IOException e) {
@@ -194,10 +235,12 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         end(from, asked.number());
         SessionId session = new SessionId(asked.rest().getLong());
         ConcurrentMap<Integer, TargetQueuePair> mine = peers.computeIfAbsent(from, c -> new ConcurrentHashMap<>());
-        if (closed.get() || bricks.isEmpty() || mine.size() >= MAX_QUEUE_PAIRS) {
+        if (entrance == null || closed.get() || bricks.isEmpty() || mine.size() >= MAX_QUEUE_PAIRS) {
             return ControlCodec.answer(ControlCodec.UNSUITABLE);
         }
-        TargetQueuePair one = new TargetQueuePair(memory, lastNumber.incrementAndGet(), session, Ticket.random(random));
+        Door door = entrance.door();
+        TargetQueuePair one =
+                new TargetQueuePair(entrance.memory(), lastNumber.incrementAndGet(), session, Ticket.random(random));
         mine.put(one.number(), one);
         door.expect(one);
         if (!from.isOpen() || closed.get()) {
@@ -239,7 +282,9 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     }
 
     private void close(TargetQueuePair one) {
-        door.forget(one);
+        if (entrance != null) {
+            entrance.door().forget(one);
+        }
         try {
             one.close();
         } catch (IOException e) {
@@ -255,10 +300,17 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         }
         peers.values().forEach(all -> all.values().forEach(this::close));
         peers.clear();
+        wires.close();
         try {
-            QueuePairs.all(memory::close, door::close, device::release);
+            QueuePairs.all(
+                    () -> {
+                        if (entrance != null) {
+                            entrance.close();
+                        }
+                    },
+                    device::release);
         } catch (IOException e) {
-            LOG.warn("RDMA at {}: {}", door.address(), e.getMessage());
+            LOG.warn("RDMA at {}: {}", device.address(), e.getMessage());
         }
     }
 }

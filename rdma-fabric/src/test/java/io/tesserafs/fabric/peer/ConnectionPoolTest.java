@@ -43,6 +43,11 @@ class ConnectionPoolTest {
         private boolean open = true;
 
         @Override
+        public Network network() {
+            return Network.TCP;
+        }
+
+        @Override
         public PeerId peer() {
             return new PeerId(1, 1);
         }

@@ -29,11 +29,11 @@ import org.junit.jupiter.api.function.Executable;
 /** What every transport owes its callers. A provider's test binds it to two transports of one cluster. */
 @Timeout(60)
 public abstract class TransportContract {
-    protected static final int ECHO = 1;
-    protected static final int STUCK = 2;
-    protected static final int RECORDING = 3;
-    protected static final int FAILING = 4;
-    protected static final int CALLING_BACK = 5;
+    protected static final int ECHO = 101;
+    protected static final int STUCK = 102;
+    protected static final int RECORDING = 103;
+    protected static final int FAILING = 104;
+    protected static final int CALLING_BACK = 105;
     protected static final long PLENTY_MS = 30_000;
 
     protected static final PeerId ALICE = new PeerId(1, 0xA11CE);

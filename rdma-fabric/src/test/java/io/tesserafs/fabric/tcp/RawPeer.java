@@ -33,7 +33,7 @@ final class RawPeer implements AutoCloseable {
 
     Handshake.Agreement shakeHands(PeerId self, Purpose purpose, Ticket ticket) throws IOException {
         return new Handshake(TcpTransportTest.config(self), CallLimits.OURS)
-                .initiate(wire, reader, writer, purpose, ticket);
+                .initiate(new Line(wire, reader, writer), purpose, ticket);
     }
 
     /** Makes a call and returns the answer's bytes; skips what else arrives. */

@@ -8,7 +8,6 @@ import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.tcp.TcpBricks;
 import io.tesserafs.fabric.tcp.TcpConfig;
 import io.tesserafs.fabric.tcp.TcpTransport;
-import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -28,16 +27,32 @@ public record VerbsNode(TcpTransport transport, TcpBricks tcp, VerbsBricks verbs
 
     /** @param address of the device */
     public static VerbsNode at(String address, PeerId self) throws IOException {
-        return at(address, self, KeyPolicy.BEST);
+        return at(address, self, true, KeyPolicy.BEST);
     }
 
     public static VerbsNode at(String address, PeerId self, KeyPolicy policy) throws IOException {
+        return at(address, self, true, policy);
+    }
+
+    /** @param calls whether calls and notifications go by RDMA too */
+    public static VerbsNode at(String address, PeerId self, boolean calls) throws IOException {
+        return at(address, self, calls, KeyPolicy.BEST);
+    }
+
+    private static VerbsNode at(String address, PeerId self, boolean calls, KeyPolicy policy)
+            throws IOException {
         InetSocketAddress loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         TcpTransport transport = new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET)
                 .withConnectTimeout(CONNECT_TIMEOUT_MS)
                 .withKeepAlive(PING_MS, CONNECT_TIMEOUT_MS));
         TcpBricks tcp = TcpBricks.withoutSharedMemory(transport);
-        VerbsBricks verbs = new VerbsBricks(RdmaCore.open(), transport, tcp, InetAddress.getByName(address), policy);
+        VerbsBricks verbs = new VerbsBricks(
+                VerbsBinding.open(VerbsBinding.Kind.RDMA_CORE),
+                transport,
+                tcp,
+                InetAddress.getByName(address),
+                calls,
+                policy);
         return new VerbsNode(transport, tcp, verbs, new ConnectionPool(transport));
     }
 

@@ -50,7 +50,7 @@ final class VerbsWires implements WireUpgrade, AutoCloseable {
 
     @Override
     public Wire follow(ByteBuffer offer, int timeoutMs) throws IOException {
-        if (ControlCodec.takeStatus(offer) != ControlCodec.DONE) {
+        if (offer.remaining() < ControlCodec.HEADER_BYTES || ControlCodec.takeStatus(offer) != ControlCodec.DONE) {
             throw new IOException("the peer offers something else");
         }
         Offer at = ControlCodec.takeOffer(offer);

@@ -39,8 +39,7 @@ public record VerbsNode(TcpTransport transport, TcpBricks tcp, VerbsBricks verbs
         return at(address, self, calls, KeyPolicy.BEST);
     }
 
-    private static VerbsNode at(String address, PeerId self, boolean calls, KeyPolicy policy)
-            throws IOException {
+    private static VerbsNode at(String address, PeerId self, boolean calls, KeyPolicy policy) throws IOException {
         InetSocketAddress loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         TcpTransport transport = new TcpTransport(TcpConfig.of(loopback, self, CLUSTER, SECRET)
                 .withConnectTimeout(CONNECT_TIMEOUT_MS)

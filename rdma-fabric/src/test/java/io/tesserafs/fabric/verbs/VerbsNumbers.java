@@ -4,30 +4,38 @@ import io.tesserafs.fabric.brick.Access;
 import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
-import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerId;
+import io.tesserafs.fabric.peer.Service;
 import io.tesserafs.fabric.pmem.Pool;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Times one-sided operations between the two devices of this host, to be held against perftest there. Prints; checks nothing. */
+/**
+ * Times one-sided operations and calls between the two devices of this host, to be held against perftest and rping there. Prints; checks
+ * nothing.
+ */
 final class VerbsNumbers {
     private static final BrickId ID = new BrickId(7);
     private static final int WARM_UP = 4000;
     private static final int SMALL_OPERATIONS = 4000;
     private static final int LARGE_BYTES = 64 << 10;
     private static final int LARGE_OPERATIONS = 1500;
+    private static final int ECHO = 101;
+    private static final int CALL_BYTES = 64;
+    private static final long PLENTY_MS = 60_000;
 
     private VerbsNumbers() {}
 
     private interface Operation {
-        void run(int i) throws BrickException;
+        void run(int i) throws IOException;
     }
 
     public static void main(String... arguments) throws Exception {
@@ -36,11 +44,15 @@ final class VerbsNumbers {
         Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
         try (LocalBrick brick = LocalBrick.open(Pool.open(path));
                 VerbsNode target = VerbsNode.at("10.77.0.1", new PeerId(1, 1));
-                VerbsNode initiator = VerbsNode.at("10.77.0.2", new PeerId(2, 2))) {
+                VerbsNode initiator = VerbsNode.at("10.77.0.2", new PeerId(2, 2));
+                VerbsNode withoutCalls = VerbsNode.at("10.77.0.2", new PeerId(3, 3), false)) {
             target.tcp().export(brick);
             target.verbs().export(brick);
-            Connection connection =
-                    initiator.connections().get(target.transport().start());
+            target.transport().serve(ECHO, new Echo());
+            String endpoint = target.transport().start();
+            Connection connection = initiator.connections().get(endpoint);
+            measure(connection);
+            measure(withoutCalls.connections().get(endpoint));
             BlockId block = BlockId.of(1, 1);
             try (BrickClient rdma = initiator.verbs().connect(connection, ID, new SessionId(1));
                     BrickClient tcp = initiator.tcp().connect(connection, ID, new SessionId(2))) {
@@ -51,7 +63,31 @@ final class VerbsNumbers {
         }
     }
 
-    private static void measure(String provider, BlockHandle handle) throws BrickException {
+    private static final class Echo implements Service {
+        @Override
+        public ByteBuffer call(Connection from, ByteBuffer request) {
+            return ByteBuffer.allocate(request.remaining()).put(request).flip();
+        }
+
+        @Override
+        public void notified(Connection from, ByteBuffer message) {
+            throw new IllegalStateException("no notification is due");
+        }
+    }
+
+    private static void measure(Connection connection) throws IOException {
+        ByteBuffer small = ByteBuffer.allocate(CALL_BYTES);
+        run(WARM_UP, i -> connection.call(ECHO, small, PLENTY_MS));
+        long smallNs = run(SMALL_OPERATIONS, i -> connection.call(ECHO, small, PLENTY_MS));
+        ByteBuffer large = ByteBuffer.allocate(LARGE_BYTES);
+        run(LARGE_OPERATIONS / 4, i -> connection.call(ECHO, large, PLENTY_MS));
+        long largeNs = run(LARGE_OPERATIONS, i -> connection.call(ECHO, large, PLENTY_MS));
+        System.out.printf(
+                "%s: call of %d bytes %.1f us, of 64 KiB %.1f us%n",
+                connection.network(), CALL_BYTES, smallNs / 1e3, largeNs / 1e3);
+    }
+
+    private static void measure(String provider, BlockHandle handle) throws IOException {
         MemorySegment buffer = TransferMemory.allocate(LARGE_BYTES); // without a copy
         run(WARM_UP, i -> handle.write(0, buffer, 0, 2));
         long writeNs = run(SMALL_OPERATIONS, i -> handle.write(0, buffer, 0, 2));
@@ -68,13 +104,13 @@ final class VerbsNumbers {
                 LARGE_BYTES * 1e3 / largeReadNs);
     }
 
-    private static long large(Operation operation) throws BrickException {
+    private static long large(Operation operation) throws IOException {
         run(LARGE_OPERATIONS / 4, operation);
         return run(LARGE_OPERATIONS, operation);
     }
 
     /** Nanoseconds of one. */
-    private static long run(int times, Operation operation) throws BrickException {
+    private static long run(int times, Operation operation) throws IOException {
         long began = System.nanoTime();
         for (int i = 0; i < times; i++) {
             operation.run(i);

@@ -1,6 +1,6 @@
 package io.tesserafs.node.daemon;
 
-import io.tesserafs.node.session.OwnedVolume;
+import io.tesserafs.node.session.Tenure;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -9,7 +9,7 @@ import org.slf4j.LoggerFactory;
  * An owner whom ZooKeeper does not confirm any more. It asks again and again whether it was replaced, on the bricks where that would show; each answer counts for who
  * asked before it was sought. The first that is not good ends it. Thread-safe.
  */
-final class Incumbent implements OwnedVolume.Tenure {
+final class Incumbent implements Tenure {
     private static final Logger LOG = LoggerFactory.getLogger(Incumbent.class);
     private static final long EVERY_MS = 200;
 

@@ -9,7 +9,7 @@ import io.tesserafs.node.daemon.OwnerRelay.AtOwner;
 import io.tesserafs.node.namespace.LogText;
 import io.tesserafs.node.namespace.VolumeChecker;
 import io.tesserafs.node.session.OwnedVolume;
-import io.tesserafs.node.session.OwnedVolume.SessionView;
+import io.tesserafs.node.session.SessionView;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.HashMap;

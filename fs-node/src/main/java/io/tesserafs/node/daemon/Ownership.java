@@ -15,6 +15,7 @@ import io.tesserafs.node.namespace.OwnerSession;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.session.OwnedVolume;
+import io.tesserafs.node.session.SessionRecords;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.HashMap;
@@ -254,8 +255,8 @@ final class Ownership implements AutoCloseable {
         return true;
     }
 
-    private OwnedVolume.Records records(long epoch) {
-        return new OwnedVolume.Records() {
+    private SessionRecords records(long epoch) {
+        return new SessionRecords() {
             @Override
             public void add(SessionId session, int node) throws IOException {
                 registry.add(session, node, epoch);

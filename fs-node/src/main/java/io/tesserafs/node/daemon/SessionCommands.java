@@ -7,7 +7,7 @@ import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.session.OwnedVolume;
-import io.tesserafs.node.session.OwnedVolume.SessionView;
+import io.tesserafs.node.session.SessionView;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

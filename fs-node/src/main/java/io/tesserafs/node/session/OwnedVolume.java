@@ -7,12 +7,12 @@ import io.tesserafs.coherence.session.SessionTable;
 import io.tesserafs.coherence.session.SessionTable.Session;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.LocalOwner;
-import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.coherence.token.TokenTable;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.namespace.RequestTag;
 import io.tesserafs.node.namespace.VolumeOwner;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -45,41 +45,6 @@ public final class OwnedVolume implements AutoCloseable {
     /** A recall of which nothing came back in this time becomes a revoke. Long: a holder may have much to write back over a slow link. */
     private static final Duration RECALL_LIMIT = Duration.ofSeconds(60);
 
-    /** A node's end of a session, as the owner reaches it. */
-    public interface NodeEnd {
-        /** Takes token messages; must not block. */
-        OwnerLink.Receiver tokens();
-
-        /** Before an answer: the node has the messages that {@link #tokens} took until now before what is sent next. May block. */
-        default void sendTokens() {}
-
-        /**
-         * Tells the node whether it is alone with the volume. When it returns after {@code false}, the node does not rely on that any more.
-         *
-         * @throws java.io.IOException the node does not answer
-         */
-        void alone(boolean alone) throws java.io.IOException;
-
-        /** A lock request of the node that waited has ended; must not block. */
-        void lockEnded(long request, LockResult result);
-
-        /** An inode has lost its last name: the node says so once nothing there refers to it any more. Must not block. */
-        void orphaned(long ino);
-    }
-
-    /** Kills every handle of a session on all bricks; returns when none of its writes can land any more. May block. */
-    @FunctionalInterface
-    public interface Fence {
-        void fence(SessionId victim, int node) throws InterruptedException;
-    }
-
-    /** Where sessions are written down for the next owner. May block. */
-    public interface Records {
-        void add(SessionId session, int node) throws java.io.IOException;
-
-        void remove(SessionId session) throws java.io.IOException;
-    }
-
     /** What an attached node gets. */
     public record Attached(long epoch, SessionTerms terms, long sequence) {}
 
@@ -90,7 +55,7 @@ public final class OwnedVolume implements AutoCloseable {
     private final OrphanWatch orphans;
     private final SessionTerms terms;
     private final Fence fence;
-    private final Records records;
+    private final SessionRecords records;
     private final LocalOwner tokens;
     private final LocalLocks locks = new LocalLocks();
     private final ScheduledExecutorService timer;
@@ -126,7 +91,7 @@ public final class OwnedVolume implements AutoCloseable {
             VolumeOwner service,
             SessionTerms terms,
             Fence fence,
-            Records records,
+            SessionRecords records,
             Map<SessionId, Integer> inherited,
             int fallen,
             Runnable onFailure) {
@@ -180,15 +145,6 @@ public final class OwnedVolume implements AutoCloseable {
         return tokens;
     }
 
-    /**
-     * A session at one moment, for people.
-     *
-     * @param local of this process
-     * @param awaited the last owner had it, and its node has not been heard of since
-     */
-    public record SessionView(
-            SessionId id, int node, boolean local, SessionTable.State state, boolean awaited, long silentNs) {}
-
     public synchronized List<SessionView> sessions() {
         long now = System.nanoTime();
         List<SessionView> views = new ArrayList<>();
@@ -214,7 +170,7 @@ public final class OwnedVolume implements AutoCloseable {
      * @return null if the session is over, and the node has to begin a new one; or if the node has opened it anew meanwhile
      */
     public @Nullable Attached attach(SessionId id, boolean local, SessionCodec.Opening opening, NodeEnd end)
-            throws InterruptedException, java.io.IOException {
+            throws InterruptedException, IOException {
         int node = opening.node();
         boolean known;
         synchronized (this) {
@@ -317,7 +273,7 @@ public final class OwnedVolume implements AutoCloseable {
         }
         try {
             end.alone(false);
-        } catch (java.io.IOException e) {
+        } catch (IOException e) {
             LOG.warn("volume {}: {} does not answer; it is evicted: {}", volume, told, e.getMessage());
             evict(told);
         }
@@ -348,7 +304,7 @@ public final class OwnedVolume implements AutoCloseable {
         }
         try {
             end.alone(true);
-        } catch (java.io.IOException e) {
+        } catch (IOException e) {
             LOG.debug("volume {}: the one node left was not told", volume, e);
         }
     }
@@ -375,13 +331,6 @@ public final class OwnedVolume implements AutoCloseable {
 
     private synchronized boolean isAlive(SessionId id) {
         return !closed && sessions.renew(id, System.nanoTime());
-    }
-
-    /** Whether this owner is the owner still, while ZooKeeper does not say so. */
-    @FunctionalInterface
-    public interface Tenure {
-        /** Returns true if at some moment after the call nobody had taken over. May block; then false if it has ended. */
-        boolean isProved();
     }
 
     /** From now on sessions are renewed only with that proof. */
@@ -536,7 +485,7 @@ public final class OwnedVolume implements AutoCloseable {
         locks.endSession(id).join();
         try {
             records.remove(id);
-        } catch (java.io.IOException e) {
+        } catch (IOException e) {
             LOG.warn(
                     "volume {}: the record of {} stays, and a next owner will wait for it: {}",
                     volume,

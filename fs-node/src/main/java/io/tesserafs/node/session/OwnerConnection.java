@@ -161,7 +161,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
         @Override
         OwnedVolume.@Nullable Attached open(SessionCodec.Opening opening, OwnerLink.Receiver receiver)
                 throws IOException, InterruptedException {
-            return owner.attach(session, true, opening, new OwnedVolume.NodeEnd() {
+            return owner.attach(session, true, opening, new NodeEnd() {
                 @Override
                 public OwnerLink.Receiver tokens() {
                     return receiver;

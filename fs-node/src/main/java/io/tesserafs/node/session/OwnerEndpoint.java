@@ -127,7 +127,7 @@ public final class OwnerEndpoint implements Service {
     }
 
     /** A node at the other end of a connection. */
-    private static final class RemoteEnd implements OwnedVolume.NodeEnd {
+    private static final class RemoteEnd implements NodeEnd {
         private final Connection connection;
         private final OwnedVolume owned;
         private final int volume;

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.session.SessionCodec;
 import io.tesserafs.coherence.session.SessionTerms;
@@ -19,6 +18,8 @@ import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.Json;
 import io.tesserafs.node.namespace.OwnerFixture;
 import io.tesserafs.node.session.OwnedVolume;
+import io.tesserafs.node.session.OwnedVolumes;
+import io.tesserafs.node.session.QuietEnd;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -43,7 +44,7 @@ class OwnerInspectionTest {
     OwnedVolume owned;
 
     /** A node that gives every token back as soon as it is asked to. */
-    private final class ObedientNode implements OwnedVolume.NodeEnd {
+    private final class ObedientNode extends QuietEnd {
         private final SessionId session;
         private long seen;
 
@@ -65,23 +66,6 @@ class OwnerInspectionTest {
                 }
             };
         }
-
-        @Override
-        public void alone(boolean alone) {}
-
-        @Override
-        public void lockEnded(long request, LockResult result) {}
-
-        @Override
-        public void orphaned(long ino) {}
-    }
-
-    private static final class NoRecords implements OwnedVolume.Records {
-        @Override
-        public void add(SessionId session, int node) {}
-
-        @Override
-        public void remove(SessionId session) {}
     }
 
     @BeforeEach
@@ -93,16 +77,7 @@ class OwnerInspectionTest {
     }
 
     private OwnedVolume owner(Map<SessionId, Integer> inherited) {
-        return new OwnedVolume(
-                1,
-                1,
-                fixture.owner(),
-                TERMS,
-                (victim, node) -> fenced.add(victim),
-                new NoRecords(),
-                inherited,
-                0,
-                () -> {});
+        return OwnedVolumes.owned(fixture.owner(), 1, TERMS, inherited, (victim, node) -> fenced.add(victim));
     }
 
     /** @param local then it lives without renewals */

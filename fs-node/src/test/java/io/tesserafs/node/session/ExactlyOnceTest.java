@@ -3,8 +3,6 @@ package io.tesserafs.node.session;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tesserafs.coherence.session.SessionCodec;
-import io.tesserafs.coherence.session.SessionTerms;
-import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.FileSystem;
@@ -64,41 +62,9 @@ class ExactlyOnceTest {
 
         private OwnedVolume elect(Map<SessionId, Integer> inherited) throws Exception {
             fixture.owner().keepSessions(inherited.keySet());
-            OwnedVolume elected = new OwnedVolume(
-                    1,
-                    1,
-                    fixture.owner(),
-                    new SessionTerms(3_600_000, 500),
-                    (victim, node) -> {},
-                    new OwnedVolume.Records() {
-                        @Override
-                        public void add(SessionId session, int node) {}
-
-                        @Override
-                        public void remove(SessionId session) {}
-                    },
-                    inherited,
-                    0,
-                    () -> {});
+            OwnedVolume elected = OwnedVolumes.owned(fixture.owner(), 1, OwnedVolumes.PATIENT, inherited);
             assertThat(elected.attach(
-                            SESSION,
-                            false,
-                            new SessionCodec.Opening(7, deaths + 1, List.of()),
-                            new OwnedVolume.NodeEnd() {
-                                @Override
-                                public OwnerLink.Receiver tokens() {
-                                    return message -> {};
-                                }
-
-                                @Override
-                                public void alone(boolean alone) {}
-
-                                @Override
-                                public void lockEnded(long request, io.tesserafs.coherence.lock.LockResult result) {}
-
-                                @Override
-                                public void orphaned(long ino) {}
-                            }))
+                            SESSION, false, new SessionCodec.Opening(7, deaths + 1, List.of()), new QuietEnd()))
                     .isNotNull();
             return elected;
         }

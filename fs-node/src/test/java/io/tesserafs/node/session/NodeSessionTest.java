@@ -7,37 +7,17 @@ import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenCache;
-import io.tesserafs.coherence.token.TokenClient;
-import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.namespace.OwnerFixture;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class NodeSessionTest {
     private static final int PATIENCE_S = 30;
-
-    private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
-        @Override
-        public void invalidate(Resource resource, long fromByte, long toByte) {}
-
-        @Override
-        public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {}
-    };
-
-    private static final class NoRecords implements OwnedVolume.Records {
-        @Override
-        public void add(SessionId session, int node) {}
-
-        @Override
-        public void remove(SessionId session) {}
-    }
 
     @TempDir
     Path directory;
@@ -57,18 +37,9 @@ class NodeSessionTest {
         CountDownLatch done = new CountDownLatch(1);
         AtomicInteger searches = new AtomicInteger();
         try (OwnerFixture fixture = new OwnerFixture(directory);
-                OwnedVolume owner = new OwnedVolume(
-                        1,
-                        1,
-                        fixture.owner(),
-                        new SessionTerms(300, 40),
-                        (victim, node) -> {},
-                        new NoRecords(),
-                        Map.of(),
-                        0,
-                        () -> {});
+                OwnedVolume owner = OwnedVolumes.owned(fixture.owner(), new SessionTerms(300, 40));
                 TokenCache tokens = new TokenCache(10)) {
-            tokens.onRecall(NOTHING_CACHED);
+            tokens.onRecall(new NothingCached());
             OwnerFinder finder = volume -> {
                 if (searches.incrementAndGet() > 1) {
                     awaitQuietly(done); // as a search that takes longer than the lease
@@ -76,25 +47,11 @@ class NodeSessionTest {
                 }
                 return new OwnerFinder.Whereabouts(owner, null);
             };
-            NodeSession.Node node = new NodeSession.Node() {
-                @Override
-                public boolean hasRivals() {
-                    return false;
-                }
-
-                @Override
-                public void alone(boolean alone) {}
-
+            QuietNode node = new QuietNode() {
                 @Override
                 public void sessionLost() {
                     lost.countDown();
                 }
-
-                @Override
-                public void orphaned(long ino) {}
-
-                @Override
-                public void sessionBegins(SessionId session) {}
             };
             try (NodeSession session = new NodeSession(1, 1, finder, new NodeEndpoint(), tokens, node)) {
                 Runnable ownerDies = owner::close;

@@ -3,10 +3,7 @@ package io.tesserafs.node.session;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionCodec;
-import io.tesserafs.coherence.session.SessionTerms;
-import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
@@ -36,7 +33,7 @@ class OrphansOfSessionsTest {
     private final Node b = new Node(new SessionId(0xB), 2);
 
     /** One node's session, and what it was told. */
-    private final class Node implements OwnedVolume.NodeEnd {
+    private final class Node extends QuietEnd {
         final SessionId session;
         final int node;
         final List<Long> told = new ArrayList<>();
@@ -61,17 +58,6 @@ class OrphansOfSessionsTest {
         }
 
         @Override
-        public OwnerLink.Receiver tokens() {
-            return message -> {};
-        }
-
-        @Override
-        public void alone(boolean alone) {}
-
-        @Override
-        public void lockEnded(long request, LockResult result) {}
-
-        @Override
         public void orphaned(long ino) {
             told.add(ino);
         }
@@ -87,22 +73,7 @@ class OrphansOfSessionsTest {
     }
 
     private OwnedVolume owner(Map<SessionId, Integer> inherited) {
-        return new OwnedVolume(
-                1,
-                1,
-                fixture.owner(),
-                new SessionTerms(3_600_000, 500),
-                (victim, node) -> {},
-                new OwnedVolume.Records() {
-                    @Override
-                    public void add(SessionId session, int node) {}
-
-                    @Override
-                    public void remove(SessionId session) {}
-                },
-                inherited,
-                0,
-                () -> {});
+        return OwnedVolumes.owned(fixture.owner(), 1, OwnedVolumes.PATIENT, inherited);
     }
 
     @AfterEach

@@ -11,10 +11,7 @@ import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.lock.LockService;
 import io.tesserafs.coherence.lock.LockService.Waiting;
 import io.tesserafs.coherence.session.SessionTerms;
-import io.tesserafs.coherence.token.Mode;
-import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenCache;
-import io.tesserafs.coherence.token.TokenClient;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.node.namespace.OwnerFixture;
@@ -65,13 +62,7 @@ class SessionLocksTest {
     void start() throws Exception {
         fixture = new OwnerFixture(directory);
         tokens = new TokenCache(10);
-        tokens.onRecall(new TokenClient.RecallHandler() {
-            @Override
-            public void invalidate(Resource resource, long fromByte, long toByte) {}
-
-            @Override
-            public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {}
-        });
+        tokens.onRecall(new NothingCached());
     }
 
     private void begin(boolean here, SessionTerms terms) throws Exception {
@@ -83,25 +74,11 @@ class SessionLocksTest {
             }
             return known;
         };
-        session = new NodeSession(1, NODE, finder, endpoint, tokens, new NodeSession.Node() {
-            @Override
-            public boolean hasRivals() {
-                return false;
-            }
-
-            @Override
-            public void alone(boolean alone) {}
-
+        session = new NodeSession(1, NODE, finder, endpoint, tokens, new QuietNode() {
             @Override
             public void sessionLost() {
                 sessionLost.countDown();
             }
-
-            @Override
-            public void orphaned(long ino) {}
-
-            @Override
-            public void sessionBegins(SessionId begun) {}
         });
         locks = session.locks();
         locks.onLost(lost::add);
@@ -111,22 +88,7 @@ class SessionLocksTest {
 
     /** Makes an owner, in this process or as if in another. */
     private OwnedVolume own(boolean here, SessionTerms terms, Map<SessionId, Integer> inherited) {
-        OwnedVolume made = new OwnedVolume(
-                1,
-                ++epoch,
-                fixture.owner(),
-                terms,
-                (victim, node) -> {},
-                new OwnedVolume.Records() {
-                    @Override
-                    public void add(SessionId added, int node) {}
-
-                    @Override
-                    public void remove(SessionId removed) {}
-                },
-                inherited,
-                0,
-                () -> {});
+        OwnedVolume made = OwnedVolumes.owned(fixture.owner(), ++epoch, terms, inherited);
         owners.add(made);
         if (here) {
             owner = new OwnerFinder.Whereabouts(made, null);

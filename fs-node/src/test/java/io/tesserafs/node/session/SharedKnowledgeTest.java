@@ -2,15 +2,12 @@ package io.tesserafs.node.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionCodec;
-import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenCache;
-import io.tesserafs.coherence.token.TokenClient;
 import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.FileSystem;
@@ -26,7 +23,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -40,14 +36,6 @@ class SharedKnowledgeTest {
     private static final int NODES = 3;
     private static final int NAMES = 12;
 
-    private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
-        @Override
-        public void invalidate(Resource resource, long fromByte, long toByte) {}
-
-        @Override
-        public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {}
-    };
-
     /** A node that holds tokens, and knows things under them. */
     private static final class Node implements AutoCloseable {
         private final OwnedVolume owner;
@@ -59,7 +47,7 @@ class SharedKnowledgeTest {
         Node(OwnedVolume owner, int node) throws Exception {
             this.owner = owner;
             this.session = new SessionId(0x100 + node);
-            tokens.onRecall(NOTHING_CACHED);
+            tokens.onRecall(new NothingCached());
             OwnerLink link = new OwnerLink() {
                 @Override
                 public void send(TokenMessage.ToOwner message) {
@@ -82,21 +70,12 @@ class SharedKnowledgeTest {
             volume = new RemoteVolume(this::call, new KnownMetadata(tokens::isHeldSince), new SessionCounters());
         }
 
-        private static OwnedVolume.NodeEnd end(OwnerLink.Receiver receiver) {
-            return new OwnedVolume.NodeEnd() {
+        private static NodeEnd end(OwnerLink.Receiver receiver) {
+            return new QuietEnd() {
                 @Override
                 public OwnerLink.Receiver tokens() {
                     return receiver;
                 }
-
-                @Override
-                public void alone(boolean alone) {}
-
-                @Override
-                public void lockEnded(long request, LockResult result) {}
-
-                @Override
-                public void orphaned(long ino) {}
             };
         }
 
@@ -153,22 +132,7 @@ class SharedKnowledgeTest {
         random = new Random(seed);
         List<Node> nodes = new ArrayList<>();
         try (OwnerFixture fixture = new OwnerFixture(directory);
-                OwnedVolume owner = new OwnedVolume(
-                        1,
-                        1,
-                        fixture.owner(),
-                        new SessionTerms(3_600_000, 500),
-                        (victim, node) -> {},
-                        new OwnedVolume.Records() {
-                            @Override
-                            public void add(SessionId session, int node) {}
-
-                            @Override
-                            public void remove(SessionId session) {}
-                        },
-                        Map.of(),
-                        0,
-                        () -> {})) {
+                OwnedVolume owner = OwnedVolumes.owned(fixture.owner(), OwnedVolumes.PATIENT)) {
             truth = fixture.owner();
             for (int i = 1; i <= NODES; i++) {
                 nodes.add(new Node(owner, i));

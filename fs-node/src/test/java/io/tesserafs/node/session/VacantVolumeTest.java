@@ -3,11 +3,7 @@ package io.tesserafs.node.session;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tesserafs.coherence.session.SessionTerms;
-import io.tesserafs.coherence.token.Mode;
-import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenCache;
-import io.tesserafs.coherence.token.TokenClient;
-import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.node.namespace.OwnerFixture;
 import java.io.IOException;
@@ -54,20 +50,11 @@ class VacantVolumeTest {
         }
     }
 
-    private final class Node implements NodeSession.Node {
-        @Override
-        public void alone(boolean alone) {}
-
+    private final class Node extends QuietNode {
         @Override
         public void sessionLost() {
             lost.countDown();
         }
-
-        @Override
-        public void orphaned(long ino) {}
-
-        @Override
-        public void sessionBegins(SessionId session) {}
 
         @Override
         public boolean hasRivals() {
@@ -75,37 +62,14 @@ class VacantVolumeTest {
         }
     }
 
-    private static final TokenClient.RecallHandler NOTHING_CACHED = new TokenClient.RecallHandler() {
-        @Override
-        public void invalidate(Resource resource, long fromByte, long toByte) {}
-
-        @Override
-        public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {}
-    };
-
     @Test
     void shouldOutliveItsLeaseWhileNobodyCanHaveGivenAwayWhatItHolds() throws Exception {
         NodeEndpoint endpoint = new NodeEndpoint();
         OwnerEndpoint service = new OwnerEndpoint();
         try (OwnerFixture fixture = new OwnerFixture(directory);
-                OwnedVolume owner = new OwnedVolume(
-                        1,
-                        1,
-                        fixture.owner(),
-                        TERMS,
-                        (victim, node) -> {},
-                        new OwnedVolume.Records() {
-                            @Override
-                            public void add(SessionId added, int node) {}
-
-                            @Override
-                            public void remove(SessionId removed) {}
-                        },
-                        Map.of(),
-                        0,
-                        () -> {});
+                OwnedVolume owner = OwnedVolumes.owned(fixture.owner(), TERMS);
                 TokenCache tokens = new TokenCache(10)) {
-            tokens.onRecall(NOTHING_CACHED);
+            tokens.onRecall(new NothingCached());
             service.add(owner);
             Connection first = PairedConnection.between(
                     NODE, Map.of(NodeEndpoint.SERVICE, endpoint), OWNER_NODE, Map.of(OwnerEndpoint.SERVICE, service));

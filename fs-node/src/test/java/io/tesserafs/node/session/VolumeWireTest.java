@@ -2,10 +2,7 @@ package io.tesserafs.node.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.session.SessionCodec;
-import io.tesserafs.coherence.session.SessionTerms;
-import io.tesserafs.coherence.token.OwnerLink;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.SessionId;
@@ -26,7 +23,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -190,37 +186,8 @@ class VolumeWireTest {
     }
 
     private static OwnedVolume owner(OwnerFixture fixture) throws Exception {
-        OwnedVolume owner = new OwnedVolume(
-                1,
-                1,
-                fixture.owner(),
-                new SessionTerms(3_600_000, 500),
-                (victim, node) -> {},
-                new OwnedVolume.Records() {
-                    @Override
-                    public void add(SessionId session, int node) {}
-
-                    @Override
-                    public void remove(SessionId session) {}
-                },
-                Map.of(),
-                0,
-                () -> {});
-        assertThat(owner.attach(SESSION, false, new SessionCodec.Opening(7, 1, List.of()), new OwnedVolume.NodeEnd() {
-                    @Override
-                    public OwnerLink.Receiver tokens() {
-                        return message -> {};
-                    }
-
-                    @Override
-                    public void alone(boolean alone) {}
-
-                    @Override
-                    public void lockEnded(long request, LockResult result) {}
-
-                    @Override
-                    public void orphaned(long ino) {}
-                }))
+        OwnedVolume owner = OwnedVolumes.owned(fixture.owner(), OwnedVolumes.PATIENT);
+        assertThat(owner.attach(SESSION, false, new SessionCodec.Opening(7, 1, List.of()), new QuietEnd()))
                 .isNotNull();
         return owner;
     }

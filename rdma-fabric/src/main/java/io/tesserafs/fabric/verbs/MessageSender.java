@@ -155,9 +155,6 @@ final class MessageSender {
         return switch (code) {
             case IBV_WC_WR_FLUSH_ERR -> "closed by the peer";
             case IBV_WC_RETRY_EXC_ERR, IBV_WC_RESP_TIMEOUT_ERR -> "the peer's device does not answer (" + code + ")";
-            case IBV_WC_LOC_LEN_ERR, IBV_WC_REM_INV_REQ_ERR ->
-                "the protocol was broken: a message longer than " + MessageLayout.MESSAGE_BYTES + " bytes, or none ("
-                        + code + ")";
             default -> "the queue pair failed (" + code + ")";
         };
     }

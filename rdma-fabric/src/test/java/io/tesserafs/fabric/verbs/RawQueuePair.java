@@ -19,9 +19,9 @@ import java.nio.ByteOrder;
 import java.util.LinkedList;
 import java.util.List;
 
-/** The other end of a wire, which can break every rule. Its memory holds one message to be sent. */
+/** The other end of a wire, which can break every rule. Its memory holds one message to be sent, and behind it what it receives. */
 final class RawQueuePair implements AutoCloseable {
-    static final int BYTES = 2 * MessageLayout.MESSAGE_BYTES;
+    private static final int RECEIVED_AT = 2 * MessageLayout.MESSAGE_BYTES;
     private static final int PATIENCE_MS = 60_000;
     private static final int RECEIVES = 64;
 
@@ -46,13 +46,13 @@ final class RawQueuePair implements AutoCloseable {
         sent = id.getVerbs().createCQ(channel, 16, 0);
         received = id.getVerbs().createCQ(channel, RECEIVES, 0);
         qp = QueuePairs.create(id, device.pd(), sent, 16, 0, received, RECEIVES);
-        MemorySegment buffer = arena.allocate(BYTES, 4096);
+        MemorySegment buffer = arena.allocate(RECEIVED_AT + MessageLayout.MESSAGE_BYTES, 4096);
         message = buffer.asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
         memory = device.binding().register(device.pd(), buffer, IbvMr.IBV_ACCESS_LOCAL_WRITE);
         poll = sent.poll(one, 1);
         for (int i = 0; i < RECEIVES; i++) {
             IbvRecvWR request = new IbvRecvWR();
-            request.setSg_list(scatter(MessageLayout.MESSAGE_BYTES));
+            request.setSg_list(scatter(RECEIVED_AT, MessageLayout.MESSAGE_BYTES));
             request.setNum_sge(1);
             qp.postRecv(List.of(request), null).execute();
         }
@@ -65,9 +65,9 @@ final class RawQueuePair implements AutoCloseable {
     }
 
     @SuppressWarnings({"JdkObsolete", "NonApiType"}) // what DiSNI's interface takes
-    private LinkedList<IbvSge> scatter(int bytes) {
+    private LinkedList<IbvSge> scatter(int at, int bytes) {
         IbvSge sge = new IbvSge();
-        sge.setAddr(memory.getAddr());
+        sge.setAddr(memory.getAddr() + at);
         sge.setLength(bytes);
         sge.setLkey(memory.getLkey());
         return new LinkedList<>(List.of(sge));
@@ -82,7 +82,7 @@ final class RawQueuePair implements AutoCloseable {
         IbvSendWR request = new IbvSendWR();
         request.setOpcode(opcode);
         request.setSend_flags(IbvSendWR.IBV_SEND_SIGNALED);
-        request.setSg_list(scatter(bytes));
+        request.setSg_list(scatter(0, bytes));
         request.setNum_sge(1);
         qp.postSend(List.of(request), null).execute();
     }

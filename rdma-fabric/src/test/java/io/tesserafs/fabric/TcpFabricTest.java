@@ -103,6 +103,24 @@ class TcpFabricTest extends BrickContract {
         return new BrickResolver.Location(TARGET.node(), endpoint);
     }
 
+    @Test
+    void shouldGivePeersNothingOfVolumesThatAreNotInOrder() throws Exception {
+        brick.withhold();
+        try (BrickClient client = fabric.connect(ID, BrickContract.SESSION);
+                BrickClient own = brick.connect(BrickContract.SESSION)) {
+            BlockId first = BlockId.of(1, 1);
+            BlockId second = BlockId.of(2, 1);
+            client.alloc(first, second);
+            BrickContract.refused(Reason.UNREACHABLE, () -> client.map(first, Access.READ));
+            own.unmap(own.map(first, Access.READ_WRITE));
+            brick.offer(2);
+            client.unmap(client.map(second, Access.READ));
+            BrickContract.refused(Reason.UNREACHABLE, () -> client.map(first, Access.READ));
+            brick.offerAll();
+            client.unmap(client.map(first, Access.READ));
+        }
+    }
+
     /** Of the initiator to the target. */
     final Connection connection() throws PeerException {
         return initiator.connections.get(endpoint);

@@ -54,6 +54,7 @@ final class AdminCommands {
         Map<String, AdminHandler> handlers = new HashMap<>(owners.here());
         handlers.put("ping", args -> ping());
         handlers.put(VolumeRemoval.FORGET, volumes::forget);
+        handlers.putAll(LooseData.handlers(services::ownedHere));
         return handlers;
     }
 

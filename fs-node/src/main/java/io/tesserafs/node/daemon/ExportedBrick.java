@@ -9,7 +9,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,6 +26,11 @@ final class ExportedBrick implements AutoCloseable {
     private final Pool pool;
     private final LocalFabric fabric = new LocalFabric();
     private @Nullable LocalBrick brick;
+    /** Volumes of which nothing is missing any more. */
+    private final Set<Integer> settled = ConcurrentHashMap.newKeySet();
+
+    private final Object settling = new Object();
+    private volatile boolean recovered;
 
     private ExportedBrick(Pool pool) {
         this.pool = pool;
@@ -65,6 +72,13 @@ final class ExportedBrick implements AutoCloseable {
         }
         LocalBrick opened = LocalBrick.open(pool);
         brick = opened;
+        recovered = pool.nothingLost();
+        if (!recovered) {
+            LOG.warn(
+                    "pool {}: the host has lost its memory since the pool was used, and it was not closed",
+                    pool.path());
+            opened.withhold();
+        }
         fabric.attach(opened);
         coordination.announceBrick(id.value());
         LOG.info("exporting {} as brick {}: {}", pool.path(), id, opened.info());
@@ -82,14 +96,31 @@ final class ExportedBrick implements AutoCloseable {
         return current;
     }
 
-    /** Whether memory is known to hold all that was written before: a clean end, or the same boot of the host. */
-    boolean nothingLost() {
-        return pool.nothingLost();
+    /** Whether what was not durable of a volume when this host lost its memory has been dealt with, or nothing was lost. */
+    boolean isSettled(int volume) {
+        return recovered || settled.contains(volume);
+    }
+
+    /** It has been. From now on other nodes get at what is here of the volume. */
+    void settled(int volume) {
+        settled.add(volume);
+        brick().offer(volume);
+    }
+
+    /** Held by who deals with it. */
+    Object settling() {
+        return settling;
+    }
+
+    boolean isRecovered() {
+        return recovered;
     }
 
     /** All that lives in the pool has recovered. */
     void recovered() throws IOException {
         pool.recovered();
+        recovered = true;
+        brick().offerAll();
     }
 
     @Override

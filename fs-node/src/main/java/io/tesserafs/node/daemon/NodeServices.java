@@ -8,10 +8,13 @@ import io.tesserafs.node.config.NodeConfig;
 import io.tesserafs.node.config.NodeConfig.MountConfig;
 import io.tesserafs.node.config.Size;
 import io.tesserafs.node.metrics.NodeMetrics;
+import io.tesserafs.node.session.OwnedVolume;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -22,6 +25,7 @@ import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,11 +44,16 @@ final class NodeServices implements AutoCloseable {
     private static final Duration OPEN_TIMEOUT = Duration.ofMinutes(10);
 
     private static final long MAINTAIN_MS = 2000;
+    /** Other nodes may have lost power as well, and start about now. */
+    private static final Duration SETTLE_TIMEOUT = Duration.ofMinutes(2);
+
+    private static final long SETTLE_RETRY_MS = 250;
 
     private final Resources resources = new Resources();
     private final NodeConfig config;
     private final NodeMetrics metrics;
-    private final Map<String, OpenVolume> volumes = new LinkedHashMap<>();
+    /** Under the monitor; synchronized in itself for {@link #ownedHere}. */
+    private final Map<String, OpenVolume> volumes = Collections.synchronizedMap(new LinkedHashMap<>());
     /** Seen before; whoever deletes them had the time to do it all. The timer's. */
     private final Set<Integer> seenDeleting = new HashSet<>();
 
@@ -71,6 +80,9 @@ final class NodeServices implements AutoCloseable {
         exported.export(joined);
         NodeFabric reach = resources.add("fabric", new NodeFabric(config.fabric(), joined, exported.fabric()));
         fabric = reach;
+        reach.admin()
+                .serve(LooseData.handlers(
+                        this::ownedHere)); // nodes that start with this one wait for it, and it may for them
         reach.start(exported.brick());
         VolumeRegistry registry = joined.volumes();
         createDefaultVolume(registry);
@@ -81,7 +93,7 @@ final class NodeServices implements AutoCloseable {
                 erase(info);
             }
         }
-        exported.recovered();
+        settleAll(exported);
         for (MountConfig mount : config.mounts()) {
             OpenVolume volume = volumes.get(mount.volume());
             if (volume == null) {
@@ -90,6 +102,51 @@ final class NodeServices implements AutoCloseable {
             volume.mount(mount);
         }
         var _ = timer.scheduleWithFixedDelay(this::maintain, MAINTAIN_MS, MAINTAIN_MS, TimeUnit.MILLISECONDS);
+    }
+
+    /** Waits for the owners of volumes that are to be mounted; others are asked again later. */
+    private void settleAll(ExportedBrick exported) throws IOException, StartException {
+        Set<String> mounted = config.mounts().stream().map(MountConfig::volume).collect(Collectors.toSet());
+        long end = System.nanoTime() + SETTLE_TIMEOUT.toNanos();
+        while (!settle(exported)) {
+            boolean waits = volumes.values().stream()
+                    .anyMatch(volume -> mounted.contains(volume.info().name())
+                            && !exported.isSettled(volume.info().number()));
+            if (!waits) {
+                return;
+            }
+            if (System.nanoTime() > end) {
+                throw new StartException(
+                        "this host has lost its memory, and no owner of the volumes to mount says what of "
+                                + "them was not durable; start the other nodes as well, and this one again");
+            }
+            pause();
+        }
+    }
+
+    private static void pause() throws IOException {
+        try {
+            Thread.sleep(SETTLE_RETRY_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted");
+        }
+    }
+
+    /** False if there are volumes left of which it is not known what was lost with the host's memory. */
+    private synchronized boolean settle(ExportedBrick exported) throws IOException {
+        if (exported.isRecovered()) {
+            return true;
+        }
+        LooseData loose = new LooseData(new ClusterOwners(this), exported);
+        boolean all = true;
+        for (OpenVolume volume : List.copyOf(volumes.values())) {
+            all &= volume.owner().isPresent() || loose.settle(volume);
+        }
+        if (all) {
+            exported.recovered();
+        }
+        return all;
     }
 
     private void createDefaultVolume(VolumeRegistry registry) throws IOException {
@@ -146,6 +203,12 @@ final class NodeServices implements AutoCloseable {
     synchronized Optional<OpenVolume> volume(String name) {
         refresh();
         return Optional.ofNullable(volumes.get(name));
+    }
+
+    /** The volume, if this node owns it. Takes no lock, so that nodes may ask each other. */
+    Optional<OwnedVolume> ownedHere(String name) {
+        OpenVolume known = volumes.get(name);
+        return known == null ? Optional.empty() : known.ownership().volume();
     }
 
     OpenVolume require(String name) throws AdminException {
@@ -245,6 +308,7 @@ final class NodeServices implements AutoCloseable {
                     }
                 }
             }
+            settle(brick());
             deleting.stream().filter(info -> !seenDeleting.add(info.number())).forEach(this::erase);
         } catch (IOException e) {
             LOG.debug("volumes cannot be looked after now", e);

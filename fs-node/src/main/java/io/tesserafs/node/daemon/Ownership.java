@@ -4,6 +4,7 @@ import io.tesserafs.coherence.membership.BrickRecord;
 import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.volume.SessionRegistry;
+import io.tesserafs.coherence.volume.StaleEpochException;
 import io.tesserafs.coherence.volume.VolumeElection;
 import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.coherence.volume.ZooKeeperManifestStore;
@@ -55,9 +56,6 @@ final class Ownership implements AutoCloseable {
     private final SessionRegistry registry;
     private final Runnable ownerDoubted;
     private final CompletableFuture<Void> firstTerm = new CompletableFuture<>();
-    /** Nothing that this process's brick had in memory was lost since. The election's. */
-    private boolean hadTerm;
-
     /** Guarded by this. */
     private @Nullable VolumeElection election;
 
@@ -221,14 +219,7 @@ final class Ownership implements AutoCloseable {
         }
         fabric.refresh(); // the node whose death brought this about is not to be asked first
         Map<SessionId, Integer> inherited = inherited(self);
-        VolumeOwner owner = VolumeOwner.open(
-                config(),
-                epoch,
-                manifests,
-                bricks,
-                hadTerm || brick.nothingLost(),
-                !inherited.isEmpty(),
-                System.currentTimeMillis() * 1_000_000);
+        VolumeOwner owner = open(epoch, manifests, bricks, !inherited.isEmpty());
         owner.onFailure(() -> ownerFailed(owner));
         owner.keepSessions(inherited.keySet());
         if (inherited.isEmpty()) {
@@ -250,9 +241,24 @@ final class Ownership implements AutoCloseable {
         }
         fabric.owners().add(volume);
         LOG.info("volume {}: owner in epoch {}, {}", info.name(), epoch, owner.report());
-        hadTerm = true;
         firstTerm.complete(null);
         return true;
+    }
+
+    private VolumeOwner open(long epoch, ZooKeeperManifestStore manifests, TermBricks bricks, boolean heirs)
+            throws IOException, StaleEpochException {
+        synchronized (brick.settling()) {
+            VolumeOwner owner = VolumeOwner.open(
+                    config(),
+                    epoch,
+                    manifests,
+                    bricks,
+                    brick.isSettled(info.number()),
+                    heirs,
+                    System.currentTimeMillis() * 1_000_000);
+            brick.settled(info.number());
+            return owner;
+        }
     }
 
     private SessionRecords records(long epoch) {

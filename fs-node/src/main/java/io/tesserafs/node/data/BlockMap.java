@@ -17,12 +17,16 @@ final class BlockMap {
         final BrickClient brick;
         final BlockHandle handle;
         final @Nullable MemorySegment memory;
+        /** Of the brick, when this was mapped: the same block under another number may have lost what was not flushed. */
+        final int losses;
+
         private int users = 1;
 
         Mapped(BrickClient brick, BlockHandle handle) {
             this.brick = brick;
             this.handle = handle;
             this.memory = handle.memory();
+            this.losses = brick.losses();
         }
     }
 

@@ -66,7 +66,10 @@ final class Committer {
             try {
                 volume.commit(file, true, false);
                 any = true;
-            } catch (DeadTileException | UnavailableException e) {
+            } catch (DeadTileException e) {
+                all = false;
+                volume.reviveSoon(file, e.tile());
+            } catch (UnavailableException e) {
                 all = false;
                 LOG.debug("inode {}: commit put off: {}", file.ino, e.getMessage());
             } catch (FsException e) {

@@ -4,11 +4,16 @@ import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.FileTokens.LockedPages;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.TokenException;
+import io.tesserafs.fuse.Errno;
+import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.VolumeService;
+import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What stands between a request and a file: its tokens, and fetching again what may have changed while they were away.
@@ -17,6 +22,8 @@ import java.util.concurrent.TimeUnit;
  * two files, by inode number. Whoever waits for one holds only what comes before.
  */
 final class FileAccess {
+    private static final Logger LOG = LoggerFactory.getLogger(FileAccess.class);
+
     /** An extent whose brick is gone is tried for this long: a daemon that restarts is back by then. */
     private static final long DEAD_TILE_PATIENCE_NS = TimeUnit.SECONDS.toNanos(10);
 
@@ -217,14 +224,29 @@ final class FileAccess {
 
     private void fetch(FileState file, long firstTile, long endTile) throws FsException {
         InodeAttr attr = service.getattr(file.ino);
-        TileMap.Fetched fetched = file.tiles.fetch(firstTile, endTile);
+        TileMap.Fetched fetched = file.tiles.fetch(firstTile, endTile, deadReservations(file, firstTile, endTile));
         long stamp = file.lock.writeLock();
         try {
             file.tiles.apply(fetched);
+            if (file.tiles.takeLost()) {
+                LOG.warn(
+                        "inode {}: bytes that were not flushed are lost with the memory of their brick's host",
+                        file.ino);
+                file.failed(Errno.EIO);
+            }
             file.size = file.attrStale ? attr.size() : Math.max(file.size, attr.size());
             file.settleCalm();
         } finally {
             file.lock.unlockWrite(stamp);
+        }
+    }
+
+    private static List<Extent> deadReservations(FileState file, long firstTile, long endTile) {
+        long stamp = file.lock.readLock();
+        try {
+            return file.tiles.deadReservations(firstTile, endTile);
+        } finally {
+            file.lock.unlockRead(stamp);
         }
     }
 
@@ -286,7 +308,7 @@ final class FileAccess {
             wait.await();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new FsException(io.tesserafs.fuse.Errno.EINTR, "interrupted");
+            throw new FsException(Errno.EINTR, "interrupted");
         }
     }
 
@@ -319,6 +341,12 @@ final class FileAccess {
         } finally {
             file.attrTokens.exit(ticket);
         }
+    }
+
+    /** Maps a tile again whose handle died, so that what is in it can be saved. Waits for its brick, though not for long. */
+    void revive(FileState file, long tile) throws FsException {
+        forget(file, tile);
+        withTiles(file, tile << TileMap.TILE_SHIFT, tile + 1 << TileMap.TILE_SHIFT, LockedPages.NONE, () -> tile);
     }
 
     /** A tile's handle is dead: the next use maps its block again. */

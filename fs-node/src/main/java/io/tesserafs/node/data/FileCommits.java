@@ -190,10 +190,12 @@ final class FileCommits {
         }
     }
 
-    /** Before anything is taken: a flush through a dead handle is tried again later, through a new one. */
+    /**
+     * Before anything is taken: what was written through a handle that died is saved later, through a new one, when it is known whether the brick still has it.
+     */
     private static void checkAlive(FileState file, boolean durable) throws DeadTileException {
         for (Tile tile : file.tiles.all()) {
-            if (durable && tile.isDirty() && !tile.alive()) {
+            if ((tile.changed || durable && tile.isDirty()) && !tile.alive()) {
                 throw new DeadTileException(tile, "the handle to block " + tile.ref.block() + " is dead");
             }
         }

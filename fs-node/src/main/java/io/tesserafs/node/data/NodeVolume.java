@@ -42,6 +42,9 @@ final class NodeVolume {
     final FileCommits commits;
     final LateCommits lateCommits;
     final FileAccess access;
+    /** Inodes of which a tile is being mapped again. */
+    private final Set<Long> reviving = ConcurrentHashMap.newKeySet();
+
     final NameAccess names;
     final TokenClient tokens;
     /** Flushing waits for a device here: not on a request's reader thread. */
@@ -379,6 +382,35 @@ final class NodeVolume {
             commits.commit(file, durable);
         } finally {
             FileAccess.exitIfHeld(file.attrTokens, lane);
+        }
+    }
+
+    /** Makes what this node changed in a file durable, all but the owner's log. Where a brick was away, once it is back; though not for long. */
+    void save(FileState file) throws FsException {
+        while (true) {
+            try {
+                commit(file, true, true);
+                return;
+            } catch (DeadTileException e) {
+                LOG.debug("inode {}: {}", file.ino, e.getMessage());
+                access.revive(file, e.tile());
+            }
+        }
+    }
+
+    /** Gets hold of a tile again whose brick was away, for the next attempt to save it. The caller has retained the file. */
+    void reviveSoon(FileState file, long tile) {
+        if (reviving.add(file.ino) && files.retain(file)) {
+            Thread.startVirtualThread(() -> {
+                try {
+                    access.revive(file, tile);
+                } catch (FsException e) {
+                    LOG.debug("inode {}: {}", file.ino, e.getMessage());
+                } finally {
+                    reviving.remove(file.ino);
+                    release(file);
+                }
+            });
         }
     }
 

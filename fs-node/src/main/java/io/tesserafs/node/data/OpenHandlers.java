@@ -223,7 +223,7 @@ final class OpenHandlers {
             FileState file = open.file;
             volume.counters.fsyncs.increment();
             if (file != null) {
-                volume.commit(file, true, true);
+                volume.save(file);
             }
             volume.service.sync();
             if (file != null) {

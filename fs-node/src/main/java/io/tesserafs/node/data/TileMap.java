@@ -34,6 +34,8 @@ final class TileMap {
     private long units;
     /** Tiles whose bytes are not mapped in this process. */
     private int far;
+    /** See {@link #takeLost}. */
+    private boolean lost;
 
     TileMap(VolumeService service, BlockMap blocks, long ino) {
         this.service = service;
@@ -79,20 +81,41 @@ final class TileMap {
         return units;
     }
 
-    /** What the owner says of a range; fetched without the lock, then applied under it. */
-    record Fetched(long fromTile, long toTile, List<Extent> extents, List<BlockMap.Mapped> blocks) {}
+    /**
+     * What the owner says of a range; fetched without the lock, then applied under it.
+     *
+     * @param known how many of the extents the owner knows; the others are reservations of this node
+     */
+    record Fetched(long fromTile, long toTile, int known, List<Extent> extents, List<BlockMap.Mapped> blocks) {}
+
+    /** Tiles whose handles died before the owner was told of them. Under the lock. */
+    List<Extent> deadReservations(long fromTile, long toTile) {
+        List<Extent> dead = new ArrayList<>();
+        for (Tile tile : all()) {
+            if (tile.index >= fromTile
+                    && tile.index < toTile
+                    && tile.state == Tile.State.RESERVED
+                    && stale.contains(tile.index)
+                    && !tile.alive()) {
+                dead.add(new Extent(tile.index, tile.ref, 0));
+            }
+        }
+        return dead;
+    }
 
     /** Asks the owner, and maps the blocks. Waits. To be applied or dropped. */
-    Fetched fetch(long fromTile, long toTile) throws FsException {
-        List<Extent> extents = service.layout(ino, fromTile, toTile);
+    Fetched fetch(long fromTile, long toTile, List<Extent> reserved) throws FsException {
+        List<Extent> extents = new ArrayList<>(service.layout(ino, fromTile, toTile));
+        int known = extents.size();
+        extents.addAll(reserved);
         List<BlockMap.Mapped> mapped = new ArrayList<>(extents.size());
         try {
             for (Extent extent : extents) {
                 mapped.add(blocks.acquire(extent.ref()));
             }
-            return new Fetched(fromTile, toTile, extents, mapped);
+            return new Fetched(fromTile, toTile, known, extents, mapped);
         } catch (BrickException e) {
-            drop(new Fetched(fromTile, toTile, extents, mapped));
+            drop(new Fetched(fromTile, toTile, known, extents, mapped));
             throw DeadTileException.of(fromTile, e);
         }
     }
@@ -111,7 +134,7 @@ final class TileMap {
             BlockMap.Mapped block = fetched.blocks.get(i);
             named.add(extent.tile(), extent.tile() + 1);
             Tile known = get(extent.tile());
-            if (!stale.contains(extent.tile())) {
+            if (!stale.contains(extent.tile()) || i >= fetched.known && !isReservation(known, extent)) {
                 blocks.release(extent.ref(), block);
             } else if (known != null && known.ref.equals(extent.ref()) && known.mapped == block) {
                 known.validBytes = known.changed ? known.validBytes : extent.validBytes();
@@ -125,15 +148,36 @@ final class TileMap {
         for (Tile tile : all()) {
             boolean inside = tile.index >= fetched.fromTile && tile.index < fetched.toTile;
             if (inside && stale.contains(tile.index) && !named.contains(tile.index) && !tile.changed) {
+                lost |= tile.isDirty() && !tile.alive();
                 remove(tile); // a hole by now
             }
         }
         stale.remove(fetched.fromTile, fetched.toTile);
     }
 
-    /** The same place through a new handle: what was not flushed or committed of it still is not. */
-    private static Tile carryOver(@Nullable Tile known, Tile fresh) {
-        if (known != null && known.ref.equals(fresh.ref)) {
+    private static boolean isReservation(@Nullable Tile tile, Extent extent) {
+        return tile != null && tile.state == Tile.State.RESERVED && tile.ref.equals(extent.ref());
+    }
+
+    /** Whether bytes that were written here, and not flushed, are known to be lost with the memory of their brick's host. Says so once. */
+    boolean takeLost() {
+        boolean was = lost;
+        lost = false;
+        return was;
+    }
+
+    /**
+     * The same place through a new handle: what was not flushed or committed of it still is not. Unless the brick has lost its memory: then the owner's word is
+     * all there is.
+     */
+    private Tile carryOver(@Nullable Tile known, Tile fresh) {
+        if (known == null || !known.ref.equals(fresh.ref)) {
+            return fresh;
+        }
+        if (known.mapped.losses != fresh.mapped.losses) {
+            lost |= known.isDirty() || known.changed;
+            fresh.state = known.state;
+        } else {
             long range = known.takeDirty();
             if (range != 0) {
                 fresh.dirty((int) (range >>> 32), (int) range);

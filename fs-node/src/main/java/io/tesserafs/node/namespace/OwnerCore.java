@@ -27,6 +27,7 @@ final class OwnerCore {
     private static final int GRANT_STEP = 4096;
 
     private static final long ROOM_WAIT_MS = 10_000;
+    private static final long MIN_ROOM_WAIT_NS = 100_000_000;
 
     final VolumeConfig config;
     final ReentrantLock lock = new ReentrantLock();
@@ -43,6 +44,7 @@ final class OwnerCore {
     private @Nullable Runnable wakeKeeper;
     private @Nullable OwnerBlocks sequences;
     private @Nullable LogMirror mirror;
+    private volatile boolean roomWaitsForManifest;
 
     OwnerCore(VolumeConfig config, Tables tables, Spaces spaces, LogWriter log) {
         this.config = config;
@@ -180,17 +182,22 @@ final class OwnerCore {
         return source.grant(count);
     }
 
+    /** There is space for the log, which lacks only being entered in the manifest: then the pool is not full, and operations wait. */
+    void roomWaitsForManifest(boolean waits) {
+        roomWaitsForManifest = waits;
+    }
+
     private void awaitRoom() throws FsException {
         long leftNs = TimeUnit.MILLISECONDS.toNanos(ROOM_WAIT_MS);
         boolean interrupted = false;
         try {
             while (!log.hasRoom(MAX_TRANSACTION_BYTES)) {
                 wakeKeeper();
-                if (leftNs <= 0) {
+                if (leftNs <= 0 && !roomWaitsForManifest) {
                     throw new FsException(Errno.ENOSPC, "no room for the volume's log");
                 }
                 try {
-                    leftNs = kept.awaitNanos(leftNs);
+                    leftNs = kept.awaitNanos(Math.max(leftNs, MIN_ROOM_WAIT_NS));
                 } catch (InterruptedException e) {
                     interrupted = true;
                 }

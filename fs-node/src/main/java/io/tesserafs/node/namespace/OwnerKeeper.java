@@ -13,8 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -48,6 +50,12 @@ final class OwnerKeeper {
     private final OwnerBricks bricks;
     private final LogMirror mirror;
     private final SpaceKeeper space;
+    private final LooseExtents looseExtents;
+    /** Bricks that may have extents of writers that died. */
+    private final Set<BrickId> unsettled = ConcurrentHashMap.newKeySet();
+
+    private final AtomicBoolean settling = new AtomicBoolean();
+
     private int rounds;
     private int roundsUntilMirror;
 
@@ -82,6 +90,7 @@ final class OwnerKeeper {
         this.checkpoint = checkpoint;
         this.nextSegmentSequence = first.entry().sequence() + 1;
         this.mirror = new LogMirror(bricks, manifest, core);
+        this.looseExtents = new LooseExtents(core);
         this.space = new SpaceKeeper(
                 core, bricks, new SpaceKeeper.Term(lastEpoch, epoch, firstBlockSequence), () -> this.checkpoint.size());
         this.thread = Thread.ofPlatform()
@@ -103,6 +112,10 @@ final class OwnerKeeper {
         return mirror;
     }
 
+    LooseExtents looseExtents() {
+        return looseExtents;
+    }
+
     void start() {
         core.mirror(mirror);
         thread.start();
@@ -111,6 +124,11 @@ final class OwnerKeeper {
 
     void wake() {
         wake.release();
+    }
+
+    /** Nobody but the owner is left to make durable what a node wrote; wherever that is. */
+    void settleSoon() {
+        core.spaces.all().forEach(space -> unsettled.add(space.brick()));
     }
 
     /** Stops the thread; after that {@link #checkpointNow} may be called by the closing thread. */
@@ -254,12 +272,45 @@ final class OwnerKeeper {
         space.reclaim();
         if (rounds++ % ROUNDS_PER_LOOK == 0) {
             space.lookAround();
+            settle();
         }
         space.refill(core.spaces.local());
         keepMirror();
         if (checkpointWanted || usedSegments() >= checkpointThreshold()) {
             checkpointWanted = false;
             checkpointNow();
+        }
+    }
+
+    /** On a thread of its own: it waits for devices of other hosts. */
+    private void settle() {
+        if (!unsettled.isEmpty() && settling.compareAndSet(false, true)) {
+            Thread.startVirtualThread(() -> {
+                try {
+                    unsettled.forEach(this::settle);
+                } finally {
+                    settling.set(false);
+                }
+            });
+        }
+    }
+
+    private void settle(BrickId brick) {
+        if (core.isStopped()
+                || !brick.equals(bricks.local()) && !bricks.others().contains(brick)) {
+            return;
+        }
+        unsettled.remove(brick); // first: what dies from now on is for the next time
+        boolean done = false;
+        try {
+            looseExtents.makeDurable(brick, bricks);
+            done = true;
+        } catch (BrickException | FsException e) {
+            LOG.debug("volume {}: brick {} is settled later: {}", core.config.name(), brick, e.getMessage());
+        } finally {
+            if (!done) {
+                unsettled.add(brick);
+            }
         }
     }
 
@@ -359,7 +410,9 @@ final class OwnerKeeper {
         prepared.forEach(s -> all.add(s.entry()));
         prepared.forEach(mirror::add);
         settleMirror();
+        core.roomWaitsForManifest(true);
         manifest.change(m -> m.withSegments(all));
+        core.roomWaitsForManifest(false);
         core.lock.lock();
         try {
             prepared.forEach(core.log::addSpare);

@@ -79,12 +79,33 @@ final class OwnerStart {
         }
         BrickId source = fresh ? bricks.local() : fence(manifest);
         try (OwnerBlocks reading = new OwnerBlocks(config, bricks.client(source), 1)) {
-            Recovery.Result found = new Recovery(reading::read, config.name(), config.uuid())
-                    .replay(manifest, sameBoot || !source.equals(bricks.local()), (lsn, e, payload) -> {});
-            if (!source.equals(bricks.local())) {
-                bringHome(manifest, found, source);
-            }
+            Recovery.Result found = source.equals(bricks.local())
+                    ? replay(reading, manifest, sameBoot)
+                    : fetch(reading, manifest, source);
             return start(manifest, stored.version(), found, fresh, nowNs);
+        }
+    }
+
+    private Recovery.Result replay(OwnerBlocks reading, Manifest manifest, boolean nothingLost)
+            throws RecoveryException {
+        return new Recovery(reading::read, config.name(), config.uuid())
+                .replay(manifest, nothingLost, (lsn, e, payload) -> {});
+    }
+
+    /** A brick that has lost memory gives others nothing before this is settled; its own node can own the volume. */
+    private Recovery.Result fetch(OwnerBlocks reading, Manifest manifest, BrickId source) throws IOException {
+        try {
+            Recovery.Result found = replay(reading, manifest, true);
+            bringHome(manifest, found, source);
+            return found;
+        } catch (RecoveryException | BrickException e) {
+            BrickException reason =
+                    e instanceof BrickException b ? b : e.getCause() instanceof BrickException cause ? cause : null;
+            if (reason != null && reason.reason() == BrickException.Reason.UNREACHABLE) {
+                throw new LogUnreachableException(
+                        "volume " + config.name() + ": its log cannot be read: " + reason.getMessage(), e);
+            }
+            throw e;
         }
     }
 
@@ -213,7 +234,18 @@ final class OwnerStart {
                 first,
                 found.checkpointBlocks());
         upkeep.space().reclaim(spaces.local());
-        firstRecords(core, blocks, fresh, nowNs);
+        firstRecords(core, fresh, nowNs);
+        upkeep.start();
+        boolean settled = false;
+        try {
+            settleExtents(core);
+            upkeep.settleSoon();
+            settled = true;
+        } finally {
+            if (!settled) {
+                upkeep.stop();
+            }
+        }
         VolumeOwner owner = new VolumeOwner(
                 core,
                 blocks,
@@ -229,7 +261,6 @@ final class OwnerStart {
                         orphans,
                         holes,
                         heirs ? 0 : leaked.size()));
-        upkeep.start();
         upkeep.wake();
         return owner;
     }
@@ -295,7 +326,7 @@ final class OwnerStart {
     }
 
     /** The first transactions of the epoch: a new root, or the end of what a crash left half-done. */
-    private void firstRecords(OwnerCore core, OwnerBlocks blocks, boolean fresh, long nowNs) throws IOException {
+    private void firstRecords(OwnerCore core, boolean fresh, long nowNs) throws IOException {
         core.lock.lock();
         try {
             core.noteSequences();
@@ -307,9 +338,6 @@ final class OwnerStart {
             }
             if (!heirs) {
                 removeOrphans(core);
-            }
-            if (!fresh) {
-                settleExtents(core, blocks);
             }
         } catch (FsException e) {
             throw new RecoveryException("volume " + config.name() + ": " + e.getMessage(), e);
@@ -340,53 +368,22 @@ final class OwnerStart {
     }
 
     /**
-     * Extents of this node's brick whose data was not known to be durable: flushed now if memory survived, else holes. On other bricks they stay what they
-     * are: whether their memory survived is not known here.
+     * Extents of this node's brick whose data was not known to be durable: flushed now if memory survived, else holes. Those on other bricks are looked after
+     * later, see {@link OwnerKeeper}.
      */
-    private void settleExtents(OwnerCore core, OwnerBlocks blocks) throws FsException, BrickException {
-        record Unsettled(long ino, long tile, long block, long packed, int durable) {}
-        List<Unsettled> list = new ArrayList<>();
-        core.tables.forEach(inode -> {
-            ExtentMap extents = inode.extents();
-            for (int i = 0; extents != null && i < extents.count(); i++) {
-                if (extents.durableAt(i) < ExtentMap.validBytes(extents.packedAt(i))
-                        && ExtentMap.brick(extents.packedAt(i)).equals(brick.brick())) {
-                    list.add(new Unsettled(
-                            inode.ino,
-                            extents.tileAt(i),
-                            extents.blockAt(i),
-                            extents.packedAt(i),
-                            extents.durableAt(i)));
-                }
-            }
-        });
-        if (sameBoot) {
-            Set<Long> flushed = new HashSet<>();
-            for (Unsettled extent : list) {
-                if (flushed.add(extent.block)) {
-                    blocks.flush(new BlockId(extent.block), 0, BlockId.BLOCK_BYTES);
-                }
-            }
-        }
-        for (Unsettled extent : list) {
+    private void settleExtents(OwnerCore core) throws IOException {
+        LooseExtents extents = new LooseExtents(core);
+        try {
             if (sameBoot) {
-                core.tx.putExtent(
-                        extent.ino, extent.tile, extent.block, extent.packed, ExtentMap.validBytes(extent.packed));
-            } else if (extent.durable > 0) {
-                core.tx.putExtent(
-                        extent.ino,
-                        extent.tile,
-                        extent.block,
-                        ExtentMap.withValid(extent.packed, extent.durable),
-                        extent.durable);
-                holes++;
-            } else {
-                core.tx.deleteExtents(extent.ino, extent.tile, extent.tile + 1);
-                holes++;
+                extents.makeDurable(bricks.local(), bricks);
+                return;
             }
-            applyIfLarge(core);
+            List<LooseExtent> lost = extents.find(bricks.local(), Integer.MAX_VALUE);
+            extents.drop(lost);
+            holes = lost.size();
+        } catch (FsException e) {
+            throw new RecoveryException("volume " + config.name() + ": " + e.getMessage(), e);
         }
-        core.apply();
         if (holes > 0) {
             LOG.warn(
                     "volume {}: {} extents lost bytes that were never flushed; those read as zeros after the loss of power",

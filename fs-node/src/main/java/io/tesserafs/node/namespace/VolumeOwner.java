@@ -215,6 +215,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     /** No request of the session is repeated any more. */
     public void endSession(SessionId session) {
         endSessions(id -> id == session.value());
+        keeper.settleSoon();
     }
 
     /** Of other sessions than these no request is repeated any more. */
@@ -238,6 +239,16 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         } catch (FsException e) {
             LOG.debug("what sessions asked for stays until the next owner: {}", e.getMessage());
         }
+    }
+
+    /** Extents of a brick that would not be what they were if its host lost its memory now; at most {@code max}. */
+    public List<LooseExtent> looseExtents(BrickId brick, int max) {
+        return keeper.looseExtents().find(brick, max);
+    }
+
+    /** What the owner called loose is durable now: the bytes that were written, or zeros in their place. */
+    public void settle(List<LooseExtent> extents) throws FsException {
+        keeper.looseExtents().settle(extents);
     }
 
     /** False once it has stopped: what was under way then may or may not have taken effect, and the next owner knows. */

@@ -4,15 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.namespace.VolumeService.Creator;
 import io.tesserafs.node.namespace.VolumeService.DataCommit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -192,6 +198,81 @@ class LogMirrorTest {
         CheckReport report = VolumeChecker.checkOnline(second);
         assertThat(report.problems()).isEmpty();
         assertThat(second.layout(ino, 0, 1)).hasSize(1);
+    }
+
+    private ExtentRef commitLoosely(VolumeOwner owner, long ino, int brick) throws FsException {
+        ExtentRef ref = owner.allocate(8192, new BrickId(brick));
+        long t = nodes.now();
+        owner.commit(ino, new DataCommit(List.of(new Extent(0, ref, 8192)), new long[0], 8192, t, t, t, false, false));
+        return ref;
+    }
+
+    @Test
+    void shouldMakeDurableWhatANodeWroteThatDied() throws Exception {
+        VolumeOwner owner = nodes.elect(1);
+        mirrorOf(owner);
+        for (int brick = 1; brick <= 3; brick++) {
+            long ino = make(owner, "f" + brick);
+            ExtentRef ref = commitLoosely(owner, ino, brick);
+            assertThat(owner.looseExtents(ref.brick(), 10)).containsExactly(new LooseExtent(ino, 0, ref, 0, 8192));
+        }
+        nodes.down(3);
+        owner.endSession(new SessionId(99));
+        while (!owner.looseExtents(new BrickId(1), 1).isEmpty()
+                || !owner.looseExtents(new BrickId(2), 1).isEmpty()) {
+            Thread.onSpinWait();
+        }
+        assertThat(owner.looseExtents(new BrickId(3), 1)).hasSize(1); // it cannot be asked
+        nodes.up(3);
+        while (!owner.looseExtents(new BrickId(3), 1).isEmpty()) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void shouldSettleOnlyWhatIsStillThere() throws Exception {
+        VolumeOwner owner = nodes.elect(1);
+        long kept = make(owner, "kept");
+        long gone = make(owner, "gone");
+        long moved = make(owner, "moved");
+        commitLoosely(owner, kept, 2);
+        commitLoosely(owner, gone, 2);
+        commitLoosely(owner, moved, 2);
+        List<LooseExtent> loose = owner.looseExtents(new BrickId(2), 10);
+        assertThat(loose).hasSize(3);
+        owner.unlink(VolumeService.ROOT, "gone".getBytes(StandardCharsets.UTF_8), nodes.now());
+        owner.unreferenced(gone);
+        ExtentRef elsewhere = commitLoosely(owner, moved, 2);
+        owner.settle(loose);
+        assertThat(owner.looseExtents(new BrickId(2), 10))
+                .containsExactly(new LooseExtent(moved, 0, elsewhere, 0, 8192));
+        assertThat(VolumeChecker.checkOnline(owner).problems()).isEmpty();
+    }
+
+    /** As long as operations wait for room when the pool is full, and longer. */
+    private static final Duration LONGER_THAN_A_FULL_POOL_IS_WAITED_FOR = Duration.ofSeconds(12);
+
+    @Test
+    void shouldWaitForTheManifestWhenTheLogNeedsMoreRoom() throws Exception {
+        VolumeOwner owner = nodes.elect(1);
+        mirrorOf(owner);
+        nodes.manifest.away(true);
+        AtomicInteger made = new AtomicInteger();
+        int enough = 100_000;
+        try (ExecutorService executor = Executors.newSingleThreadExecutor()) {
+            Future<?> maker = executor.submit(() -> {
+                while (made.get() < enough) {
+                    make(owner, "f" + made.get());
+                    made.incrementAndGet();
+                }
+                return null;
+            });
+            Thread.sleep(LONGER_THAN_A_FULL_POOL_IS_WAITED_FOR);
+            assertThat(maker.isDone()).isFalse();
+            nodes.manifest.away(false);
+            maker.get();
+        }
+        assertThat(names(owner)).hasSize(enough);
     }
 
     @ParameterizedTest

@@ -11,6 +11,9 @@ public interface BrickClient extends AutoCloseable {
 
     SessionId session();
 
+    /** {@link BrickInfo#losses} of the memory that this client reaches; another value needs another client. */
+    int losses();
+
     /** How bytes travel between this process and the brick. */
     Provider provider();
 

@@ -10,6 +10,7 @@ import java.util.UUID;
  * @param survivesReboot false if the pool sits on tmpfs or the like
  * @param blockingFlush whether flush waits for a device (then keep it off request threads)
  * @param zeroFaultCost whether populating pages ahead of use pays (memory-backed pools)
+ * @param losses how often bytes that were not flushed were lost with the host's memory: while it stays the same, what was written is there
  */
 public record BrickInfo(
         BrickId brick,
@@ -21,7 +22,8 @@ public record BrickInfo(
         long freeBlocks,
         boolean survivesReboot,
         boolean blockingFlush,
-        boolean zeroFaultCost) {
+        boolean zeroFaultCost,
+        int losses) {
     /** How a flush reaches the persistence domain. */
     public enum Persistence {
         /** MAP_SYNC mapping and cache-line write-back. */

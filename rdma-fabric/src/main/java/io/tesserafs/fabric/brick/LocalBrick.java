@@ -51,6 +51,9 @@ public final class LocalBrick implements AutoCloseable {
 
     private final HandleTable handles = new HandleTable();
     private final Set<SessionId> fenced = new HashSet<>();
+    /** Of these volumes peers get handles. Null: of all. */
+    private @Nullable Set<Integer> offered;
+
     private boolean closed;
 
     private LocalBrick(Pool pool, AllocationTable table, TableScan scan) {
@@ -122,10 +125,51 @@ public final class LocalBrick implements AutoCloseable {
 
     /** Opens the calls of this brick to a session in this process. */
     public BrickClient connect(SessionId session) throws BrickException {
+        return connect(session, false);
+    }
+
+    /** The same on behalf of another process. */
+    public BrickClient connectPeer(SessionId session) throws BrickException {
+        return connect(session, true);
+    }
+
+    private BrickClient connect(SessionId session, boolean forPeer) throws BrickException {
         stateLock.lock();
         try {
             checkSession(session);
-            return new LocalClient(this, session);
+            return new LocalClient(this, session, forPeer);
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    /** Peers get no handles from now on but of volumes that are {@link #offer offered}: MAP says UNREACHABLE. Before the brick is exported. */
+    public void withhold() {
+        stateLock.lock();
+        try {
+            offered = new HashSet<>();
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    /** What was lost of a volume with the host's memory is made up for. */
+    public void offer(int volume) {
+        stateLock.lock();
+        try {
+            if (offered != null) {
+                offered.add(volume);
+            }
+        } finally {
+            stateLock.unlock();
+        }
+    }
+
+    /** The same for all. */
+    public void offerAll() {
+        stateLock.lock();
+        try {
+            offered = null;
         } finally {
             stateLock.unlock();
         }
@@ -150,7 +194,8 @@ public final class LocalBrick implements AutoCloseable {
                     blocks.freeBlocks(),
                     poolInfo.survivesReboot(),
                     persistence == BrickInfo.Persistence.MSYNC,
-                    memoryOnly);
+                    memoryOnly,
+                    pool.losses());
         } finally {
             stateLock.unlock();
         }
@@ -291,6 +336,12 @@ public final class LocalBrick implements AutoCloseable {
         stateLock.lock();
         try {
             checkSession(client.session());
+            if (client.isForPeer() && offered != null && !offered.contains(block.volume())) {
+                throw new BrickException(
+                        Reason.UNREACHABLE,
+                        "brick " + id + " has lost memory, and what it has of volume " + block.volume()
+                                + " is not in order yet");
+            }
             int at = blocks.find(block);
             if (at == BlockIndex.NONE) {
                 throw new BrickException(Reason.NOT_FOUND, "no block " + block + " on brick " + id);

@@ -4,10 +4,16 @@ package io.tesserafs.fabric.brick;
 final class LocalClient implements BrickClient {
     private final LocalBrick target;
     private final SessionId session;
+    private final boolean forPeer;
 
-    LocalClient(LocalBrick target, SessionId session) {
+    LocalClient(LocalBrick target, SessionId session, boolean forPeer) {
         this.target = target;
         this.session = session;
+        this.forPeer = forPeer;
+    }
+
+    boolean isForPeer() {
+        return forPeer;
     }
 
     @Override
@@ -18,6 +24,11 @@ final class LocalClient implements BrickClient {
     @Override
     public SessionId session() {
         return session;
+    }
+
+    @Override
+    public int losses() {
+        return target.pool().losses();
     }
 
     @Override

@@ -268,7 +268,7 @@ public final class Pool implements AutoCloseable {
                     file.fileSystem().name());
         }
         recoveryPending = !nothingLost();
-        writeHeader(header.with(recoveryPending ? header.bootId() : currentBoot, false));
+        writeHeader(recoveryPending ? header.withLoss() : header.with(currentBoot, false));
         inUse = true;
         LOG.info(
                 "pool {}: {} blocks on {}, {}",
@@ -289,6 +289,11 @@ public final class Pool implements AutoCloseable {
             case DISK -> "no DAX, flushed by msync";
             case MEMORY -> "memory only: survives the daemon, not the host";
         };
+    }
+
+    /** How often, so far, the pool was begun to be used after bytes may have been lost; the same loss may count more than once. */
+    public synchronized int losses() {
+        return header.losses();
     }
 
     /** To be called when everything that lives here has recovered: from now on what is written dates from the current boot. */

@@ -147,6 +147,7 @@ final class PoolFormatter {
                 System.currentTimeMillis(),
                 BootId.current(),
                 true,
+                0,
                 1);
     }
 

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param cluster the cluster's name or UUID, at most 64 bytes of UTF-8; empty before the pool joined one
  * @param brick number of the brick in the cluster; 0 before the pool joined one
  * @param bootId kernel boot under which bytes were last written that need not be on the device, see {@link Pool#sameBoot()}
+ * @param losses how often bytes that were not flushed were lost with the host's memory, see {@link Pool#losses()}
  */
 record PoolHeader(
         UUID pool,
@@ -29,6 +30,7 @@ record PoolHeader(
         long createdEpochMs,
         UUID bootId,
         boolean cleanShutdown,
+        int losses,
         long sequence) {
     static final int BYTES = 512;
     static final int CLUSTER_BYTES = 64;
@@ -52,6 +54,7 @@ record PoolHeader(
     static final int CREATED_AT = 136; // u64
     static final int BOOT_AT = 144; // UUID as two u64
     static final int CLEAN_AT = 160; // u32, 0 or 1
+    static final int LOSSES_AT = 164; // u32
     static final int SEQUENCE_AT = 168; // u64
     static final int CRC_AT = 508; // u32, CRC32C of bytes 0..507
 
@@ -75,11 +78,17 @@ record PoolHeader(
     }
 
     PoolHeader with(String newCluster, int newBrick) {
-        return new PoolHeader(pool, newCluster, newBrick, blocks, createdEpochMs, bootId, cleanShutdown, sequence + 1);
+        return new PoolHeader(
+                pool, newCluster, newBrick, blocks, createdEpochMs, bootId, cleanShutdown, losses, sequence + 1);
     }
 
     PoolHeader with(UUID newBootId, boolean clean) {
-        return new PoolHeader(pool, cluster, brick, blocks, createdEpochMs, newBootId, clean, sequence + 1);
+        return new PoolHeader(pool, cluster, brick, blocks, createdEpochMs, newBootId, clean, losses, sequence + 1);
+    }
+
+    /** In use again after a loss that has not been dealt with. */
+    PoolHeader withLoss() {
+        return new PoolHeader(pool, cluster, brick, blocks, createdEpochMs, bootId, false, losses + 1, sequence + 1);
     }
 
     byte[] encode() {
@@ -104,6 +113,7 @@ record PoolHeader(
         h.set(U64, CREATED_AT, createdEpochMs);
         putUuid(h, BOOT_AT, bootId);
         h.set(U32, CLEAN_AT, cleanShutdown ? 1 : 0);
+        h.set(U32, LOSSES_AT, losses);
         h.set(U64, SEQUENCE_AT, sequence);
         h.set(U32, CRC_AT, checksum(bytes));
         return bytes;
@@ -133,6 +143,7 @@ record PoolHeader(
                 h.get(U64, CREATED_AT),
                 getUuid(h, BOOT_AT),
                 h.get(U32, CLEAN_AT) == 1,
+                h.get(U32, LOSSES_AT),
                 h.get(U64, SEQUENCE_AT));
         return new Copy(Condition.VALID, version, header);
     }

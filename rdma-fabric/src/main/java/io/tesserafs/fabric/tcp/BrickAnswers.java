@@ -34,7 +34,7 @@ final class BrickAnswers {
     /** As of a path. */
     private static final int MAX_TEXT_BYTES = 4096;
 
-    private static final int DESCRIPTION_BYTES = 64;
+    private static final int DESCRIPTION_BYTES = 68;
     private static final int SURVIVES_REBOOT = 1;
     private static final int BLOCKING_FLUSH = 2;
     private static final int ZERO_FAULT_COST = 4;
@@ -97,6 +97,7 @@ final class BrickAnswers {
                 .putLong(info.freeBlocks())
                 .putInt(persistence(info.persistence()))
                 .putInt(flags)
+                .putInt(info.losses())
                 .putInt(path.length)
                 .put(path)
                 .putInt(kind.length)
@@ -155,6 +156,7 @@ final class BrickAnswers {
                 default -> throw new ProtocolException("unknown persistence " + code);
             };
             int flags = in.getInt();
+            int losses = in.getInt();
             String path = takeText(in);
             String kind = takeText(in);
             return new BrickInfo(
@@ -167,7 +169,8 @@ final class BrickAnswers {
                     free,
                     (flags & SURVIVES_REBOOT) != 0,
                     (flags & BLOCKING_FLUSH) != 0,
-                    (flags & ZERO_FAULT_COST) != 0);
+                    (flags & ZERO_FAULT_COST) != 0,
+                    losses);
         } catch (BufferUnderflowException e) {
             throw new ProtocolException("a description of a brick that is cut off");
         }

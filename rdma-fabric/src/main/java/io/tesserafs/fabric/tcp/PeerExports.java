@@ -66,7 +66,7 @@ final class PeerExports {
         if (clients.size() >= MAX_CLIENTS) {
             throw new BrickException(Reason.NO_SPACE, "more than " + MAX_CLIENTS + " clients of one peer");
         }
-        BrickClient client = brick.connect(session);
+        BrickClient client = brick.connectPeer(session);
         int number = lastClient.incrementAndGet();
         clients.put(number, client);
         if (ended) {

@@ -40,6 +40,8 @@ final class RemoteBrick implements BrickClient {
     private final int number;
     private final AtomicBoolean closed = new AtomicBoolean();
 
+    private final int losses;
+
     private volatile BrickInfo info;
 
     /** The brick's pool, mapped here; null if bytes travel by lanes. Set before anyone else has this. */
@@ -50,6 +52,7 @@ final class RemoteBrick implements BrickClient {
         this.brick = info.brick();
         this.session = session;
         this.number = number;
+        this.losses = info.losses();
         this.info = info;
     }
 
@@ -88,6 +91,11 @@ final class RemoteBrick implements BrickClient {
     @Override
     public SessionId session() {
         return session;
+    }
+
+    @Override
+    public int losses() {
+        return losses;
     }
 
     @Override

@@ -37,6 +37,11 @@ final class VerbsClient implements BrickClient {
     }
 
     @Override
+    public int losses() {
+        return beneath.losses();
+    }
+
+    @Override
     public Provider provider() {
         return rdma.isOver() ? beneath.provider() : Provider.VERBS;
     }

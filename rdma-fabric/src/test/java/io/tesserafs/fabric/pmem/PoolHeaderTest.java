@@ -21,6 +21,7 @@ class PoolHeaderTest {
             0x0000019a00000000L,
             new UUID(0x1112131415161718L, 0x191a1b1c1d1e1f20L),
             true,
+            7,
             5);
 
     @Test
@@ -34,7 +35,7 @@ class PoolHeaderTest {
                 + "0000020000000000" + "0000030000000000" + "0000200000000000" // tables, data
                 + "000000009a010000" // created
                 + "1817161514131211" + "201f1e1d1c1b1a19" // boot
-                + "01000000" + "00000000" // clean
+                + "01000000" + "07000000" // clean, losses
                 + "0500000000000000" // sequence
                 + "00".repeat(508 - 176);
         byte[] bytes = HEADER.encode();

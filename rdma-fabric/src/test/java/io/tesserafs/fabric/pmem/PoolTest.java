@@ -302,6 +302,7 @@ class PoolTest {
                 assertThat(pool.sameBoot()).isFalse();
                 assertThat(pool.bootIdAtLastOpen()).isEqualTo(earlier);
                 pool.beginUse();
+                assertThat(pool.losses()).isEqualTo(crash + 1);
                 pool.abandon();
             }
         }
@@ -318,6 +319,8 @@ class PoolTest {
         }
         try (Pool pool = Pool.open(path)) {
             assertThat(pool.sameBoot()).isTrue();
+            pool.beginUse();
+            assertThat(pool.losses()).isEqualTo(4);
         }
     }
 

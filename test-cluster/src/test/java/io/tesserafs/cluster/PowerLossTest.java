@@ -1,0 +1,220 @@
+package io.tesserafs.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * A host loses its memory while another owns the volume. The loss is made by hand: the daemon is killed, bytes in its pool that nobody flushed are replaced,
+ * and the pool's header gets the boot id of another boot.
+ */
+@Tag("cluster")
+@Timeout(value = 2, unit = TimeUnit.MINUTES)
+class PowerLossTest {
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final int BYTES = 1 << 20;
+    private static final int PAGE = 4096;
+    private static final byte OLD = 'X';
+
+    // Layout of a pool's header.
+    private static final int HEADER_BYTES = 512;
+    private static final long[] HEADERS = {0, 64 << 10};
+    private static final int BOOT_AT = 144;
+    private static final int CRC_AT = 508;
+
+    @RegisterExtension
+    static final TestCluster CLUSTER = TestCluster.apart("power", "512M", 2);
+
+    private final NetNode owner = CLUSTER.network().nodes().get(0);
+    private final NetNode victim = CLUSTER.network().nodes().get(1);
+
+    @BeforeEach
+    void ownElsewhere() {
+        ask("volume", "owner", "move", "1").expectSuccess();
+    }
+
+    @AfterEach
+    void heal() {
+        CLUSTER.network().heal();
+    }
+
+    private Command.Result ask(String... command) {
+        List<String> all = new ArrayList<>();
+        all.add(TestDirectories.root().resolve("tessera").toString());
+        all.addAll(List.of(command));
+        all.addAll(List.of("--socket", owner.directory().resolve("admin.sock").toString()));
+        return CLUSTER.commands().run(LIMIT, CLUSTER.directory(), all.toArray(String[]::new));
+    }
+
+    private static Path at(NetNode node, Path directory) {
+        return node.mount().resolve(directory.getFileName());
+    }
+
+    private static byte[] filled(int content) {
+        byte[] bytes = new byte[BYTES];
+        Arrays.fill(bytes, (byte) content);
+        return bytes;
+    }
+
+    private static void write(Path file, int content, boolean durably) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(filled(content)));
+            if (durably) {
+                channel.force(true);
+            }
+        }
+    }
+
+    /** The owner's last word on the first tile of a file; empty if it does not know of it. */
+    private String extent(Object ino) {
+        return ask("log", "dump", "main")
+                .output()
+                .lines()
+                .filter(line -> line.contains("extent of " + ino + " tile 0 "))
+                .reduce((first, second) -> second)
+                .orElse("");
+    }
+
+    private boolean isLoose(Object ino) {
+        return extent(ino).contains("durable 0");
+    }
+
+    /** The host boots, without what {@code lost} pages held. */
+    private void loseMemory(int lost) throws IOException {
+        try (FileChannel pool = FileChannel.open(
+                victim.directory().resolve("pool"), StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            byte[] old = new byte[PAGE];
+            Arrays.fill(old, OLD);
+            ByteBuffer page = ByteBuffer.allocate(PAGE);
+            for (long at = 0; at < pool.size(); at += PAGE) {
+                page.clear();
+                pool.read(page, at);
+                if (allAre(page.array(), lost)) {
+                    pool.write(ByteBuffer.wrap(old), at);
+                }
+            }
+            for (long at : HEADERS) {
+                ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+                pool.read(header, at);
+                header.putLong(BOOT_AT, header.getLong(BOOT_AT) + 1);
+                CRC32C crc = new CRC32C();
+                crc.update(header.array(), 0, CRC_AT);
+                header.putInt(CRC_AT, (int) crc.getValue());
+                pool.write(header.clear(), at);
+            }
+        }
+    }
+
+    private static boolean allAre(byte[] bytes, int content) {
+        for (byte each : bytes) {
+            if (each != content) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** A file that was committed and not flushed, by a node that was killed before it did that. */
+    private Path killWithALooseFile(Path directory, int content) throws IOException {
+        while (true) {
+            Path file = Files.createTempFile(at(victim, directory), "loose", "");
+            Object ino = Files.getAttribute(file, "unix:ino");
+            write(file, content, false);
+            while (extent(ino).isEmpty()) {
+                Thread.onSpinWait();
+            }
+            if (isLoose(ino)) {
+                victim.kill();
+                if (isLoose(ino)) {
+                    return at(owner, directory).resolve(file.getFileName());
+                }
+                CLUSTER.network().heal(); // it was flushed in the background at that very moment
+            }
+        }
+    }
+
+    @Test
+    void shouldReadZerosWhereBytesWereNeverDurable() throws IOException {
+        Path directory = CLUSTER.workDirectory("zeros");
+        write(at(victim, directory).resolve("durable"), 'D', true);
+        Path loose = killWithALooseFile(directory, 'L');
+        loseMemory('L');
+        CLUSTER.network().heal();
+        for (NetNode node : List.of(owner, victim)) {
+            assertThat(Files.readAllBytes(at(node, directory).resolve("durable")))
+                    .isEqualTo(filled('D'));
+            assertThat(Files.readAllBytes(at(node, directory).resolve(loose.getFileName())))
+                    .isEqualTo(filled(0));
+        }
+        CLUSTER.expectCleanFsck();
+    }
+
+    @Test
+    void shouldKeepBytesThatADeadDaemonLeftInMemory() throws IOException {
+        Path directory = CLUSTER.workDirectory("kept");
+        Path loose = killWithALooseFile(directory, 'K');
+        Object ino = Files.getAttribute(loose, "unix:ino");
+        CLUSTER.network().heal();
+        assertThat(Files.readAllBytes(loose)).isEqualTo(filled('K'));
+        while (isLoose(ino)) {
+            Thread.onSpinWait(); // the owner flushes them, as nobody else will
+        }
+        victim.kill();
+        loseMemory('?');
+        CLUSTER.network().heal();
+        assertThat(Files.readAllBytes(loose)).isEqualTo(filled('K'));
+    }
+
+    @Test
+    void shouldSayThatBytesWrittenToAnotherHostAreLost() throws IOException {
+        Path directory = CLUSTER.workDirectory("lost");
+        write(at(victim, directory).resolve("f"), 'D', true);
+        Path here = at(owner, directory).resolve("f");
+        try (FileChannel open = FileChannel.open(here, StandardOpenOption.WRITE)) {
+            open.write(ByteBuffer.wrap(filled('W')));
+            victim.kill();
+            loseMemory('W');
+            CLUSTER.network().heal();
+            assertThatThrownBy(() -> open.force(true)).isInstanceOf(IOException.class);
+            open.force(true); // said once
+        }
+        try (FileChannel open = FileChannel.open(here, StandardOpenOption.WRITE)) {
+            open.write(ByteBuffer.wrap(filled('W')), 0);
+            open.force(true);
+        }
+        assertThat(Files.readAllBytes(at(victim, directory).resolve("f"))).isEqualTo(filled('W'));
+    }
+
+    @Test
+    void shouldSaveWhatWasWrittenToAnotherHostWhoseDaemonCameBack() throws IOException {
+        Path directory = CLUSTER.workDirectory("saved");
+        write(at(victim, directory).resolve("f"), 'D', true);
+        Path here = at(owner, directory).resolve("f");
+        try (FileChannel open = FileChannel.open(here, StandardOpenOption.WRITE)) {
+            open.write(ByteBuffer.wrap(filled('W')));
+            victim.kill();
+            CLUSTER.network().heal();
+            open.force(true);
+        }
+        assertThat(Files.readAllBytes(at(victim, directory).resolve("f"))).isEqualTo(filled('W'));
+    }
+}

@@ -17,14 +17,13 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * A host loses its memory while another owns the volume. The loss is made by hand: the daemon is killed, bytes in its pool that nobody flushed are replaced,
+ * A host loses its memory, and another owns the volume when it comes back. The loss is made by hand: the daemon is killed, bytes in its pool that nobody flushed are replaced,
  * and the pool's header gets the boot id of another boot.
  */
 @Tag("cluster")
@@ -44,12 +43,11 @@ class PowerLossTest {
     @RegisterExtension
     static final TestCluster CLUSTER = TestCluster.apart("power", "512M", 2);
 
-    private final NetNode owner = CLUSTER.network().nodes().get(0);
+    private final NetNode survivor = CLUSTER.network().nodes().get(0);
     private final NetNode victim = CLUSTER.network().nodes().get(1);
 
-    @BeforeEach
-    void ownElsewhere() {
-        ask("volume", "owner", "move", "1").expectSuccess();
+    private void own(NetNode node) {
+        ask("volume", "owner", "move", Integer.toString(node.number())).expectSuccess();
     }
 
     @AfterEach
@@ -61,7 +59,8 @@ class PowerLossTest {
         List<String> all = new ArrayList<>();
         all.add(TestDirectories.root().resolve("tessera").toString());
         all.addAll(List.of(command));
-        all.addAll(List.of("--socket", owner.directory().resolve("admin.sock").toString()));
+        all.addAll(
+                List.of("--socket", survivor.directory().resolve("admin.sock").toString()));
         return CLUSTER.commands().run(LIMIT, CLUSTER.directory(), all.toArray(String[]::new));
     }
 
@@ -133,9 +132,10 @@ class PowerLossTest {
         return true;
     }
 
-    /** A file that was committed and not flushed, by a node that was killed before it did that. */
+    /** A file that was committed and not flushed, by a node that was killed before it did that, and owned the volume. */
     private Path killWithALooseFile(Path directory, int content) throws IOException {
         while (true) {
+            own(victim);
             Path file = Files.createTempFile(at(victim, directory), "loose", "");
             Object ino = Files.getAttribute(file, "unix:ino");
             write(file, content, false);
@@ -145,7 +145,7 @@ class PowerLossTest {
             if (isLoose(ino)) {
                 victim.kill();
                 if (isLoose(ino)) {
-                    return at(owner, directory).resolve(file.getFileName());
+                    return at(survivor, directory).resolve(file.getFileName());
                 }
                 CLUSTER.network().heal(); // it was flushed in the background at that very moment
             }
@@ -159,7 +159,7 @@ class PowerLossTest {
         Path loose = killWithALooseFile(directory, 'L');
         loseMemory('L');
         CLUSTER.network().heal();
-        for (NetNode node : List.of(owner, victim)) {
+        for (NetNode node : List.of(survivor, victim)) {
             assertThat(Files.readAllBytes(at(node, directory).resolve("durable")))
                     .isEqualTo(filled('D'));
             assertThat(Files.readAllBytes(at(node, directory).resolve(loose.getFileName())))
@@ -186,9 +186,10 @@ class PowerLossTest {
 
     @Test
     void shouldSayThatBytesWrittenToAnotherHostAreLost() throws IOException {
+        own(survivor);
         Path directory = CLUSTER.workDirectory("lost");
         write(at(victim, directory).resolve("f"), 'D', true);
-        Path here = at(owner, directory).resolve("f");
+        Path here = at(survivor, directory).resolve("f");
         try (FileChannel open = FileChannel.open(here, StandardOpenOption.WRITE)) {
             open.write(ByteBuffer.wrap(filled('W')));
             victim.kill();
@@ -206,9 +207,10 @@ class PowerLossTest {
 
     @Test
     void shouldSaveWhatWasWrittenToAnotherHostWhoseDaemonCameBack() throws IOException {
+        own(survivor);
         Path directory = CLUSTER.workDirectory("saved");
         write(at(victim, directory).resolve("f"), 'D', true);
-        Path here = at(owner, directory).resolve("f");
+        Path here = at(survivor, directory).resolve("f");
         try (FileChannel open = FileChannel.open(here, StandardOpenOption.WRITE)) {
             open.write(ByteBuffer.wrap(filled('W')));
             victim.kill();

@@ -60,6 +60,8 @@ final class LateCommits {
     private void commit(FileState file) {
         try {
             volume.commit(file, true, false); // durably, so that there is only one
+        } catch (DeadTileException e) {
+            volume.reviveSoon(file, e.tile());
         } catch (UnavailableException e) {
             LOG.debug("inode {}: commit put off: {}", file.ino, e.getMessage());
         } catch (FsException e) {

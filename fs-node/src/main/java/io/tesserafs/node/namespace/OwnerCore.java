@@ -81,6 +81,17 @@ final class OwnerCore {
         log.flush(lock, copy == null ? (ranges, lsn) -> {} : copy);
     }
 
+    /** The same for who asked for it: if it fails, this is over. */
+    void sync() throws FsException {
+        checkRunning();
+        try {
+            flush();
+        } catch (BrickException e) {
+            stop("the log cannot be flushed: " + e.getMessage());
+            throw new FsException(Errno.EIO, "the log cannot be flushed");
+        }
+    }
+
     void onFailure(Runnable action) {
         onFailure = action;
     }

@@ -6,7 +6,6 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
-import io.tesserafs.fabric.brick.BrickInfo;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.SetAttr;
@@ -29,11 +28,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class VolumeOwner implements VolumeService, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(VolumeOwner.class);
-
-    /** How long a full volume waits for files to die that other nodes may still use: a node that does not answer is evicted by then. */
-    private static final long DYING_PATIENCE_MS = 10_000;
-
-    private static final long DYING_CHECK_MS = 25;
 
     /** A shorter log is replayed faster than a checkpoint is written. */
     private static final int CHECKPOINT_AT_CLOSE_SEGMENTS = 3;
@@ -93,6 +87,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     private final OwnerKeeper keeper;
     private final NameOperations names;
     private final FileOperations files;
+    private final Allocator allocator;
     private final RecoveryReport report;
     private volatile @Nullable OrphanListener orphanListener;
     private boolean closed;
@@ -105,6 +100,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         this.report = report;
         this.names = new NameOperations(core);
         this.files = new FileOperations(core);
+        this.allocator = new Allocator(core, bricks, blocks.brick(), keeper.space());
     }
 
     /**
@@ -415,66 +411,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
     @Override
     public ExtentRef allocate(int bytes, BrickId preferred) throws FsException {
-        if (bytes < 1 || bytes > BlockId.BLOCK_BYTES) {
-            throw new IllegalArgumentException("allocation of " + bytes + " bytes");
-        }
-        ExtentRef ref = allocateSomewhere(bytes, preferred);
-        for (long left = DYING_PATIENCE_MS; ref == null && left > 0 && mayGetSpaceSoon(); left -= DYING_CHECK_MS) {
-            sleep();
-            ref = allocateSomewhere(bytes, preferred);
-        }
-        if (ref == null) {
-            throw new FsException(Errno.ENOSPC, "no space left on the volume's bricks");
-        }
-        return ref;
-    }
-
-    /** On the brick of who asks, else on this node's, else where there is room. */
-    private @Nullable ExtentRef allocateSomewhere(int bytes, BrickId preferred) throws FsException {
-        BrickId local = bricks.local();
-        List<BrickId> others = bricks.others();
-        boolean known = preferred.equals(local) || others.contains(preferred);
-        ExtentRef ref = known ? allocate(preferred, bytes) : null;
-        if (ref == null && !preferred.equals(local)) {
-            ref = allocate(local, bytes);
-        }
-        for (BrickId other : others) {
-            ref = ref == null && !other.equals(preferred) ? allocate(other, bytes) : ref;
-        }
-        return ref;
-    }
-
-    private @Nullable ExtentRef allocate(BrickId brick, int bytes) throws FsException {
-        Space space = keeper.space().open(brick);
-        if (space == null) {
-            return null;
-        }
-        ExtentRef ref = take(space, bytes);
-        for (int attempt = 0; ref == null && attempt < 2; attempt++) {
-            try {
-                if (!keeper.space().refill(space)) {
-                    sync(); // frees wait for the log to be durable
-                    keeper.space().reclaim(space);
-                    keeper.space().refill(space);
-                }
-            } catch (BrickException e) {
-                if (e.reason() != BrickException.Reason.NO_SPACE) {
-                    LOG.debug("nothing can be allocated on brick {}: {}", brick, e.getMessage());
-                    return null;
-                }
-            }
-            ref = take(space, bytes);
-        }
-        return ref;
-    }
-
-    private static void sleep() throws FsException {
-        try {
-            Thread.sleep(DYING_CHECK_MS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new FsException(Errno.EINTR, "interrupted");
-        }
+        return allocator.allocate(bytes, preferred, this::mayGetSpaceSoon);
     }
 
     /** Deleted files give their space back once every node has let go of them: before that the volume is not full, the others are slow. */
@@ -483,29 +420,9 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         return listener != null && listener.mayDieSoon();
     }
 
-    private @Nullable ExtentRef take(Space space, int bytes) throws FsException {
-        core.begin();
-        try {
-            ExtentRef ref = space.take(bytes);
-            if (space.reserveCount() < 2) {
-                core.wakeKeeper();
-            }
-            return ref;
-        } finally {
-            core.end();
-        }
-    }
-
     @Override
     public void release(ExtentRef unused) {
-        core.lock.lock();
-        try {
-            if (!core.spaces.release(unused)) {
-                LOG.warn("release of space that was not reserved: {}", unused);
-            }
-        } finally {
-            core.lock.unlock();
-        }
+        allocator.release(unused);
     }
 
     @Override
@@ -519,47 +436,12 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
     @Override
     public void sync() throws FsException {
-        core.checkRunning();
-        try {
-            core.flush();
-        } catch (BrickException e) {
-            core.stop("the log cannot be flushed: " + e.getMessage());
-            throw new FsException(Errno.EIO, "the log cannot be flushed");
-        }
+        core.sync();
     }
 
     @Override
     public Statistics statistics() {
-        long unit = BlockId.BLOCK_BYTES / ExtentRef.MIN_SLICE_BYTES;
-        long total = 0;
-        long free = 0;
-        long usable = 0;
-        List<Space> spaces = core.spaces.all();
-        core.lock.lock();
-        try {
-            for (Space space : spaces) {
-                BrickInfo info = space == core.spaces.local() ? blocks.brick().info() : space.info();
-                if (info == null) {
-                    continue; // not heard of in this term
-                }
-                long reserved = space.reserveCount() * unit;
-                long slices = space.freeSliceBytes() / ExtentRef.MIN_SLICE_BYTES;
-                long keep = Math.max(0, info.freeBlocks() - keeper.space().keepBlocks(info));
-                total += info.totalBlocks() * unit;
-                free += info.freeBlocks() * unit + reserved + slices;
-                usable += keep * unit + reserved + slices;
-            }
-            long inodes = core.tables.inodeCount();
-            return new Statistics(
-                    total,
-                    free,
-                    usable,
-                    ExtentRef.MIN_SLICE_BYTES,
-                    inodes,
-                    Math.max(0, core.config.maxInodes() - inodes));
-        } finally {
-            core.lock.unlock();
-        }
+        return allocator.statistics();
     }
 
     /** Of this node: it has the log. */

@@ -1,0 +1,164 @@
+package io.tesserafs.node.namespace;
+
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fuse.Errno;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Gives space on bricks to those who write, and knows how much there is. Thread-safe; may wait for bricks. */
+final class Allocator {
+    private static final Logger LOG = LoggerFactory.getLogger(Allocator.class);
+
+    /** How long a full volume waits for files to die that other nodes may still use: a node that does not answer is evicted by then. */
+    private static final long DYING_PATIENCE_MS = 10_000;
+
+    private static final long DYING_CHECK_MS = 25;
+
+    private final OwnerCore core;
+    private final OwnerBricks bricks;
+    private final BrickClient local;
+    private final SpaceKeeper keeper;
+
+    Allocator(OwnerCore core, OwnerBricks bricks, BrickClient local, SpaceKeeper keeper) {
+        this.core = core;
+        this.bricks = bricks;
+        this.local = local;
+        this.keeper = keeper;
+    }
+
+    /**
+     * See {@link VolumeService#allocate}.
+     *
+     * @param mayGetSpaceSoon whether it is worth while to wait for space
+     */
+    ExtentRef allocate(int bytes, BrickId preferred, BooleanSupplier mayGetSpaceSoon) throws FsException {
+        if (bytes < 1 || bytes > BlockId.BLOCK_BYTES) {
+            throw new IllegalArgumentException("allocation of " + bytes + " bytes");
+        }
+        ExtentRef ref = allocateSomewhere(bytes, preferred);
+        for (long left = DYING_PATIENCE_MS;
+                ref == null && left > 0 && mayGetSpaceSoon.getAsBoolean();
+                left -= DYING_CHECK_MS) {
+            sleep();
+            ref = allocateSomewhere(bytes, preferred);
+        }
+        if (ref == null) {
+            throw new FsException(Errno.ENOSPC, "no space left on the volume's bricks");
+        }
+        return ref;
+    }
+
+    /** On the brick of who asks, else on this node's, else where there is room. */
+    private @Nullable ExtentRef allocateSomewhere(int bytes, BrickId preferred) throws FsException {
+        BrickId local = bricks.local();
+        List<BrickId> others = bricks.others();
+        boolean known = preferred.equals(local) || others.contains(preferred);
+        ExtentRef ref = known ? allocate(preferred, bytes) : null;
+        if (ref == null && !preferred.equals(local)) {
+            ref = allocate(local, bytes);
+        }
+        for (BrickId other : others) {
+            ref = ref == null && !other.equals(preferred) ? allocate(other, bytes) : ref;
+        }
+        return ref;
+    }
+
+    private @Nullable ExtentRef allocate(BrickId brick, int bytes) throws FsException {
+        Space space = keeper.open(brick);
+        if (space == null) {
+            return null;
+        }
+        ExtentRef ref = take(space, bytes);
+        for (int attempt = 0; ref == null && attempt < 2; attempt++) {
+            try {
+                if (!keeper.refill(space)) {
+                    core.sync(); // frees wait for the log to be durable
+                    keeper.reclaim(space);
+                    keeper.refill(space);
+                }
+            } catch (BrickException e) {
+                if (e.reason() != BrickException.Reason.NO_SPACE) {
+                    LOG.debug("nothing can be allocated on brick {}: {}", brick, e.getMessage());
+                    return null;
+                }
+            }
+            ref = take(space, bytes);
+        }
+        return ref;
+    }
+
+    private static void sleep() throws FsException {
+        try {
+            Thread.sleep(DYING_CHECK_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FsException(Errno.EINTR, "interrupted");
+        }
+    }
+
+    private @Nullable ExtentRef take(Space space, int bytes) throws FsException {
+        core.begin();
+        try {
+            ExtentRef ref = space.take(bytes);
+            if (space.reserveCount() < 2) {
+                core.wakeKeeper();
+            }
+            return ref;
+        } finally {
+            core.end();
+        }
+    }
+
+    /** See {@link VolumeService#release}. */
+    void release(ExtentRef unused) {
+        core.lock.lock();
+        try {
+            if (!core.spaces.release(unused)) {
+                LOG.warn("release of space that was not reserved: {}", unused);
+            }
+        } finally {
+            core.lock.unlock();
+        }
+    }
+
+    /** Any thread. */
+    VolumeService.Statistics statistics() {
+        long unit = BlockId.BLOCK_BYTES / ExtentRef.MIN_SLICE_BYTES;
+        long total = 0;
+        long free = 0;
+        long usable = 0;
+        List<Space> spaces = core.spaces.all();
+        core.lock.lock();
+        try {
+            for (Space space : spaces) {
+                BrickInfo info = space == core.spaces.local() ? local.info() : space.info();
+                if (info == null) {
+                    continue; // not heard of in this term
+                }
+                long reserved = space.reserveCount() * unit;
+                long slices = space.freeSliceBytes() / ExtentRef.MIN_SLICE_BYTES;
+                long keep = Math.max(0, info.freeBlocks() - keeper.keepBlocks(info));
+                total += info.totalBlocks() * unit;
+                free += info.freeBlocks() * unit + reserved + slices;
+                usable += keep * unit + reserved + slices;
+            }
+            long inodes = core.tables.inodeCount();
+            return new VolumeService.Statistics(
+                    total,
+                    free,
+                    usable,
+                    ExtentRef.MIN_SLICE_BYTES,
+                    inodes,
+                    Math.max(0, core.config.maxInodes() - inodes));
+        } finally {
+            core.lock.unlock();
+        }
+    }
+}

@@ -183,7 +183,8 @@ class LayoutTest {
         ByteBuffer encoded = BrickAnswers.described(9, info);
         assertThat(hex(encoded))
                 .isEqualTo("0000000009000000" + "0500000000000000" + "0100000000000000" + "0200000000000000"
-                        + "0800000000000000" + "0700000000000000" + "01000000" + "03000000" + "04000000" + "02000000" + "2f70"
+                        + "0800000000000000" + "0700000000000000" + "01000000" + "03000000" + "04000000" + "02000000"
+                        + "2f70"
                         + "0a000000" + "746d7066732066696c65");
         assertThat(BrickAnswers.takeAnswer(encoded)).isEqualTo(9);
         assertThat(BrickAnswers.takeDescription(encoded)).isEqualTo(info);

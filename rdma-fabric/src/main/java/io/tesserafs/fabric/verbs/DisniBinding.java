@@ -20,6 +20,8 @@ import org.slf4j.LoggerFactory;
 final class DisniBinding implements VerbsBinding {
     private static final Logger LOG = LoggerFactory.getLogger(DisniBinding.class);
 
+    private static final String PATH = "java.library.path";
+
     private DisniBinding() {}
 
     static DisniBinding open() throws VerbsUnavailableException {
@@ -33,8 +35,9 @@ final class DisniBinding implements VerbsBinding {
         } catch (VerbsUnavailableException e) {
             throw e;
         } catch (IOException | LinkageError e) { // the latter says that the library, or a function in it, is missing
-            throw new VerbsUnavailableException("DiSNI's native library (libdisni) cannot be used: " + e.getMessage()
-                    + "; java.library.path is " + System.getProperty("java.library.path"));
+            String why = String.valueOf(e.getMessage());
+            throw new VerbsUnavailableException("DiSNI's native library (libdisni) cannot be used: " + why
+                    + (why.contains(PATH) ? "" : "; " + PATH + " is " + System.getProperty(PATH)));
         }
     }
 

@@ -13,10 +13,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -50,11 +48,7 @@ final class OwnerKeeper {
     private final OwnerBricks bricks;
     private final LogMirror mirror;
     private final SpaceKeeper space;
-    private final LooseExtents looseExtents;
-    /** Bricks that may have extents of writers that died. */
-    private final Set<BrickId> unsettled = ConcurrentHashMap.newKeySet();
-
-    private final AtomicBoolean settling = new AtomicBoolean();
+    private final Settler settler;
 
     private int rounds;
     private int roundsUntilMirror;
@@ -90,7 +84,7 @@ final class OwnerKeeper {
         this.checkpoint = checkpoint;
         this.nextSegmentSequence = first.entry().sequence() + 1;
         this.mirror = new LogMirror(bricks, manifest, core);
-        this.looseExtents = new LooseExtents(core);
+        this.settler = new Settler(core, bricks);
         this.space = new SpaceKeeper(
                 core, bricks, new SpaceKeeper.Term(lastEpoch, epoch, firstBlockSequence), () -> this.checkpoint.size());
         this.thread = Thread.ofPlatform()
@@ -112,8 +106,8 @@ final class OwnerKeeper {
         return mirror;
     }
 
-    LooseExtents looseExtents() {
-        return looseExtents;
+    Settler settler() {
+        return settler;
     }
 
     void start() {
@@ -124,11 +118,6 @@ final class OwnerKeeper {
 
     void wake() {
         wake.release();
-    }
-
-    /** Nobody but the owner is left to make durable what a node wrote; wherever that is. */
-    void settleSoon() {
-        core.spaces.all().forEach(space -> unsettled.add(space.brick()));
     }
 
     /** Stops the thread; after that {@link #checkpointNow} may be called by the closing thread. */
@@ -272,45 +261,13 @@ final class OwnerKeeper {
         space.reclaim();
         if (rounds++ % ROUNDS_PER_LOOK == 0) {
             space.lookAround();
-            settle();
+            settler.settle();
         }
         space.refill(core.spaces.local());
         keepMirror();
         if (checkpointWanted || usedSegments() >= checkpointThreshold()) {
             checkpointWanted = false;
             checkpointNow();
-        }
-    }
-
-    /** On a thread of its own: it waits for devices of other hosts. */
-    private void settle() {
-        if (!unsettled.isEmpty() && settling.compareAndSet(false, true)) {
-            Thread.startVirtualThread(() -> {
-                try {
-                    unsettled.forEach(this::settle);
-                } finally {
-                    settling.set(false);
-                }
-            });
-        }
-    }
-
-    private void settle(BrickId brick) {
-        if (core.isStopped()
-                || !brick.equals(bricks.local()) && !bricks.others().contains(brick)) {
-            return;
-        }
-        unsettled.remove(brick); // first: what dies from now on is for the next time
-        boolean done = false;
-        try {
-            looseExtents.makeDurable(brick, bricks);
-            done = true;
-        } catch (BrickException | FsException e) {
-            LOG.debug("volume {}: brick {} is settled later: {}", core.config.name(), brick, e.getMessage());
-        } finally {
-            if (!done) {
-                unsettled.add(brick);
-            }
         }
     }
 

@@ -238,8 +238,8 @@ final class OwnerStart {
         upkeep.start();
         boolean settled = false;
         try {
-            settleExtents(core);
-            upkeep.settleSoon();
+            settleExtents(upkeep.settler().extents());
+            upkeep.settler().settleSoon();
             settled = true;
         } finally {
             if (!settled) {
@@ -371,8 +371,7 @@ final class OwnerStart {
      * Extents of this node's brick whose data was not known to be durable: flushed now if memory survived, else holes. Those on other bricks are looked after
      * later, see {@link OwnerKeeper}.
      */
-    private void settleExtents(OwnerCore core) throws IOException {
-        LooseExtents extents = new LooseExtents(core);
+    private void settleExtents(LooseExtents extents) throws IOException {
         try {
             if (sameBoot) {
                 extents.makeDurable(bricks.local(), bricks);

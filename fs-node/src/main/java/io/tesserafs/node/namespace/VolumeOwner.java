@@ -211,7 +211,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
     /** No request of the session is repeated any more. */
     public void endSession(SessionId session) {
         endSessions(id -> id == session.value());
-        keeper.settleSoon();
+        keeper.settler().settleSoon();
     }
 
     /** Of other sessions than these no request is repeated any more. */
@@ -239,12 +239,12 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
     /** Extents of a brick that would not be what they were if its host lost its memory now; at most {@code max}. */
     public List<LooseExtent> looseExtents(BrickId brick, int max) {
-        return keeper.looseExtents().find(brick, max);
+        return keeper.settler().extents().find(brick, max);
     }
 
     /** What the owner called loose is durable now: the bytes that were written, or zeros in their place. */
     public void settle(List<LooseExtent> extents) throws FsException {
-        keeper.looseExtents().settle(extents);
+        keeper.settler().extents().settle(extents);
     }
 
     /** False once it has stopped: what was under way then may or may not have taken effect, and the next owner knows. */

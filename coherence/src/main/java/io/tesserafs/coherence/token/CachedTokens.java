@@ -47,9 +47,7 @@ final class CachedTokens implements FileTokens {
 
     /** Work that may block, and what it is for. */
     private record Job(
-            HeldTokens.Recall recall,
-            boolean flush,
-            @Nullable Mode keep) {}
+            RangeRecall recall, boolean flush, @Nullable Mode keep) {}
 
     /** Notes what the state machine wants. Under the monitor. */
     private final class Notes implements HeldTokens.Actions {
@@ -66,12 +64,12 @@ final class CachedTokens implements FileTokens {
         }
 
         @Override
-        public void invalidate(HeldTokens.Recall recall) {
+        public void invalidate(RangeRecall recall) {
             jobs.add(new Job(recall, false, null));
         }
 
         @Override
-        public void flush(HeldTokens.Recall recall) {
+        public void flush(RangeRecall recall) {
             jobs.add(new Job(recall, true, recall.keep()));
         }
 
@@ -310,7 +308,7 @@ final class CachedTokens implements FileTokens {
     private void work(List<Job> jobs) {
         Job job = handOverAllButOne(jobs);
         while (job != null) {
-            HeldTokens.Recall recall = job.recall();
+            RangeRecall recall = job.recall();
             if (job.flush()) {
                 cache.handler().flush(resource, recall.from, recall.to, job.keep());
                 job = handOverAllButOne(step(() -> held.flushed(recall)));

@@ -113,12 +113,12 @@ public final class SteppedTokens {
         }
 
         @Override
-        public void invalidate(HeldTokens.Recall recall) {
+        public void invalidate(RangeRecall recall) {
             host.soon(() -> startPass(recall));
         }
 
         @Override
-        public void flush(HeldTokens.Recall recall) {
+        public void flush(RangeRecall recall) {
             host.soon(() -> held.flushed(recall));
         }
 
@@ -233,7 +233,7 @@ public final class SteppedTokens {
         }
     }
 
-    private void startPass(HeldTokens.Recall recall) {
+    private void startPass(RangeRecall recall) {
         InvalidationPass pass = new InvalidationPass(recall.from, recall.to, () -> held.invalidated(recall));
         if (!flaws.contains(Flaw.WAITS_FOR_PAGES_OF_WAITING_REQUESTS)) {
             for (Request request : waitingWithPages) {

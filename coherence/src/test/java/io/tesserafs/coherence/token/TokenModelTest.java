@@ -62,7 +62,7 @@ class TokenModelTest {
     }
 
     /** Invalidation or flush of a recall. */
-    private record Job(HeldTokens.Recall recall, boolean flush, boolean dropped) {}
+    private record Job(RangeRecall recall, boolean flush, boolean dropped) {}
 
     private static final class Node implements HeldTokens.Actions {
         final Flaw flaw;
@@ -96,12 +96,12 @@ class TokenModelTest {
         }
 
         @Override
-        public void invalidate(HeldTokens.Recall recall) {
+        public void invalidate(RangeRecall recall) {
             jobs.add(new Job(recall, false, false));
         }
 
         @Override
-        public void flush(HeldTokens.Recall recall) {
+        public void flush(RangeRecall recall) {
             jobs.add(new Job(recall, true, false));
         }
 
@@ -113,7 +113,7 @@ class TokenModelTest {
         /** As in the kernel, an invalidation waits for pages that requests have locked; it reports back a little later. */
         void doJob(int index) {
             Job job = jobs.get(index);
-            HeldTokens.Recall recall = job.recall();
+            RangeRecall recall = job.recall();
             if (job.flush()) {
                 jobs.remove(index);
                 clear(unsaved, recall);
@@ -130,7 +130,7 @@ class TokenModelTest {
             }
         }
 
-        private static void clear(boolean[] pages, HeldTokens.Recall recall) {
+        private static void clear(boolean[] pages, RangeRecall recall) {
             for (int page = 0; page < PAGES; page++) {
                 if (Ranges.overlap(page * PAGE, (page + 1) * PAGE, recall.from, recall.to)) {
                     pages[page] = false;

@@ -61,7 +61,7 @@ class SharedKnowledgeTest {
                                 owner.attach(session, false, new SessionCodec.Opening(node, 1, holds), end(receiver));
                         assertThat(attached).isNotNull();
                         return CompletableFuture.completedFuture(attached.sequence());
-                    } catch (java.io.IOException | InterruptedException e) {
+                    } catch (java.io.IOException e) {
                         throw new IllegalStateException(e);
                     }
                 }

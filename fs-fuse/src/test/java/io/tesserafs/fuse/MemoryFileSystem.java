@@ -2,17 +2,11 @@ package io.tesserafs.fuse;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.ref.Reference;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -20,20 +14,16 @@ import org.jspecify.annotations.Nullable;
  * A filesystem in memory, to test mounts with. Namespace changes are under one lock, data under the inode's. Subclasses
  * override what a test wants to be different.
  */
-public class MemoryFileSystem implements FileSystem {
-    private static final int S_IFDIR = 0x4000;
+public class MemoryFileSystem extends MemoryInodes {
     private static final int S_IFREG = 0x8000;
     private static final int S_IFLNK = 0xa000;
-    private static final int O_TRUNC = 0x200;
     private static final int O_EXCL = 0x80;
-    private static final long TTL_NS = 1_000_000_000L;
-    private static final int KEEP_SIZE = 1;
-    private static final int PUNCH_HOLE = 2;
+    /** Flags of a rename. */
+    private static final int NOREPLACE = 1;
 
-    final Map<Long, MemoryNode> nodes = new ConcurrentHashMap<>();
+    private static final int EXCHANGE = 2;
+
     public final AtomicLong forgotten = new AtomicLong();
-    public volatile @Nullable FuseSession session;
-    public volatile boolean stopped;
     private final AtomicLong nextIno = new AtomicLong(2);
     private final Object namespace = new Object();
 
@@ -48,28 +38,6 @@ public class MemoryFileSystem implements FileSystem {
             throw new UncheckedIOException(e);
         }
         nodes.put(ROOT, root);
-    }
-
-    private static long now() {
-        return System.currentTimeMillis() * 1_000_000;
-    }
-
-    private static String text(byte[] name) {
-        return new String(name, StandardCharsets.ISO_8859_1);
-    }
-
-    private static byte[] bytes(String name) {
-        return name.getBytes(StandardCharsets.ISO_8859_1);
-    }
-
-    @Override
-    public void started(FuseSession s) {
-        session = s;
-    }
-
-    @Override
-    public void stopped() {
-        stopped = true;
     }
 
     private @Nullable MemoryNode child(long parent, byte[] name) {
@@ -120,61 +88,6 @@ public class MemoryFileSystem implements FileSystem {
     public long references(long ino) {
         MemoryNode node = nodes.get(ino);
         return node == null ? 0 : node.references;
-    }
-
-    private @Nullable MemoryNode node(Request rq, long ino) {
-        MemoryNode node = nodes.get(ino);
-        if (node == null) {
-            rq.replyError(Errno.ESTALE);
-        }
-        return node;
-    }
-
-    @Override
-    public void getattr(Request rq, long ino, long fh) {
-        MemoryNode node = node(rq, ino);
-        if (node != null) {
-            rq.replyAttr(node.attributes(), TTL_NS);
-        }
-    }
-
-    @Override
-    public void setattr(Request rq, long ino, SetAttr change) {
-        MemoryNode node = node(rq, ino);
-        if (node == null) {
-            return;
-        }
-        synchronized (node) {
-            if (change.has(SetAttr.MODE)) {
-                node.mode = (node.mode & 0xf000) | (change.mode() & 07777);
-            }
-            if (change.has(SetAttr.UID)) {
-                node.uid = change.uid();
-            }
-            if (change.has(SetAttr.GID)) {
-                node.gid = change.gid();
-            }
-            if (change.has(SetAttr.SIZE)) {
-                node.resize(change.size());
-                node.mtimeNs = now();
-            }
-            if (change.has(SetAttr.ATIME)) {
-                node.atimeNs = change.has(SetAttr.ATIME_NOW) ? now() : change.atimeNs();
-            }
-            if (change.has(SetAttr.MTIME)) {
-                node.mtimeNs = change.has(SetAttr.MTIME_NOW) ? now() : change.mtimeNs();
-            }
-            node.ctimeNs = now();
-            rq.replyAttr(node.attributes(), TTL_NS);
-        }
-    }
-
-    @Override
-    public void readlink(Request rq, long ino) {
-        MemoryNode node = node(rq, ino);
-        if (node != null) {
-            rq.replyBytes(node.target);
-        }
     }
 
     /** Null when answered with an error. */
@@ -290,11 +203,11 @@ public class MemoryFileSystem implements FileSystem {
         synchronized (namespace) {
             MemoryNode node = child(parent, name);
             MemoryNode old = child(newParent, newName);
-            if (node == null || from == null || to == null || (flags == 2 && old == null)) {
+            if (node == null || from == null || to == null || (flags == EXCHANGE && old == null)) {
                 errno = Errno.ENOENT;
-            } else if (flags == 1 && old != null) {
+            } else if (flags == NOREPLACE && old != null) {
                 errno = Errno.EEXIST;
-            } else if (flags == 2 && old != null) {
+            } else if (flags == EXCHANGE && old != null) {
                 from.entries.put(text(name), old.ino);
                 to.entries.put(text(newName), node.ino);
             } else {
@@ -327,20 +240,6 @@ public class MemoryFileSystem implements FileSystem {
     }
 
     @Override
-    public void open(Request rq, long ino, int flags, boolean killSuidGid) {
-        MemoryNode node = node(rq, ino);
-        if (node == null) {
-            return;
-        }
-        if ((flags & O_TRUNC) != 0) {
-            synchronized (node) {
-                node.resize(0);
-            }
-        }
-        rq.replyOpen(ino, OpenFlags.KEEP_CACHE | OpenFlags.PARALLEL_DIRECT_WRITES);
-    }
-
-    @Override
     public void create(Request rq, long parent, byte[] name, int mode, int flags, boolean killSuidGid) {
         MemoryNode node = (flags & O_EXCL) == 0 ? child(parent, name) : null;
         if (node == null) {
@@ -365,88 +264,6 @@ public class MemoryFileSystem implements FileSystem {
         MemoryNode node = fresh(rq, S_IFREG | (mode & 07777));
         node.nlink = 0;
         replyCreate(rq, node);
-    }
-
-    @Override
-    public void read(Request rq, long ino, long fh, long offset, int size, boolean direct) {
-        MemoryNode node = node(rq, ino);
-        if (node == null) {
-            return;
-        }
-        MemorySegment data;
-        int length;
-        synchronized (node) {
-            data = node.data;
-            length = (int) Math.max(0, Math.min(size, node.size - offset));
-        }
-        try {
-            if (length > 0) {
-                rq.addData(data, offset, length);
-            }
-            rq.replyData();
-        } finally {
-            Reference.reachabilityFence(data);
-        }
-    }
-
-    @Override
-    public void write(
-            Request rq,
-            long ino,
-            long fh,
-            long offset,
-            MemorySegment payload,
-            boolean direct,
-            boolean fromCache,
-            boolean killSuidGid,
-            int openFlags) {
-        MemoryNode node = node(rq, ino);
-        if (node == null) {
-            return;
-        }
-        long length = payload.byteSize();
-        synchronized (node) {
-            node.ensure(offset + length);
-            MemorySegment.copy(payload, 0, node.data, offset, length);
-            node.size = Math.max(node.size, offset + length);
-            node.mtimeNs = now();
-        }
-        rq.replyWritten((int) length);
-    }
-
-    @Override
-    public void flush(Request rq, long ino, long fh, long lockOwner) {
-        rq.replyOk();
-    }
-
-    @Override
-    public void release(Request rq, long ino, long fh, @Nullable Long flockOwner) {
-        rq.replyOk();
-    }
-
-    @Override
-    public boolean handlesLocks() {
-        return false;
-    }
-
-    @Override
-    public void getlk(Request rq, long ino, long fh, FileLock lock) {
-        rq.replyError(Errno.ENOSYS);
-    }
-
-    @Override
-    public void setlk(Request rq, long ino, long fh, FileLock lock, boolean wait) {
-        rq.replyError(Errno.ENOSYS);
-    }
-
-    @Override
-    public void fsync(Request rq, long ino, long fh, boolean dataOnly) {
-        rq.replyOk();
-    }
-
-    @Override
-    public void opendir(Request rq, long ino, int flags) {
-        rq.replyOpen(ino, 0);
     }
 
     @Override
@@ -478,138 +295,5 @@ public class MemoryFileSystem implements FileSystem {
         if (!out.reply()) {
             referenced.forEach(node -> forget(node.ino, 1));
         }
-    }
-
-    @Override
-    public void releasedir(Request rq, long ino, long fh) {
-        rq.replyOk();
-    }
-
-    @Override
-    public void fsyncdir(Request rq, long ino, long fh, boolean dataOnly) {
-        rq.replyOk();
-    }
-
-    @Override
-    public void statfs(Request rq, long ino) {
-        rq.replyStatfs(1 << 20, 1 << 19, 1 << 18, 1000, 500, 4096, 255, 4096);
-    }
-
-    @Override
-    public void setxattr(Request rq, long ino, byte[] name, byte[] value, int flags, boolean clearSgid) {
-        MemoryNode node = node(rq, ino);
-        if (node != null) {
-            synchronized (node) {
-                node.xattrs.put(text(name), value);
-            }
-            rq.replyOk();
-        }
-    }
-
-    @Override
-    public void getxattr(Request rq, long ino, byte[] name, int size) {
-        MemoryNode node = node(rq, ino);
-        if (node != null) {
-            byte[] value;
-            synchronized (node) {
-                value = node.xattrs.get(text(name));
-            }
-            if (value == null) {
-                rq.replyError(Errno.ENODATA);
-            } else {
-                rq.replyXattr(value, size);
-            }
-        }
-    }
-
-    @Override
-    public void listxattr(Request rq, long ino, int size) {
-        MemoryNode node = node(rq, ino);
-        if (node != null) {
-            StringBuilder names = new StringBuilder();
-            synchronized (node) {
-                node.xattrs.keySet().forEach(name -> names.append(name).append('\0'));
-            }
-            rq.replyXattr(bytes(names.toString()), size);
-        }
-    }
-
-    @Override
-    public void removexattr(Request rq, long ino, byte[] name) {
-        MemoryNode node = node(rq, ino);
-        if (node != null) {
-            boolean removed;
-            synchronized (node) {
-                removed = node.xattrs.remove(text(name)) != null;
-            }
-            if (removed) {
-                rq.replyOk();
-            } else {
-                rq.replyError(Errno.ENODATA);
-            }
-        }
-    }
-
-    @Override
-    public void fallocate(Request rq, long ino, long fh, long offset, long length, int mode) {
-        MemoryNode node = node(rq, ino);
-        if (node == null) {
-            return;
-        }
-        synchronized (node) {
-            if ((mode & PUNCH_HOLE) != 0) {
-                long end = Math.min(node.size, offset + length);
-                if (end > offset) {
-                    node.data.asSlice(offset, end - offset).fill((byte) 0);
-                }
-            } else if ((mode & KEEP_SIZE) == 0 && offset + length > node.size) {
-                node.resize(offset + length);
-            }
-        }
-        rq.replyOk();
-    }
-
-    @Override
-    public void lseek(Request rq, long ino, long fh, long offset, int whence) {
-        MemoryNode node = node(rq, ino);
-        if (node == null) {
-            return;
-        }
-        if (offset >= node.size) {
-            rq.replyError(Errno.ENXIO);
-        } else {
-            rq.replyOffset(whence == 3 ? offset : node.size);
-        }
-    }
-
-    @Override
-    public void copyFileRange(
-            Request rq, long ino, long fh, long offset, long outIno, long outFh, long outOffset, long length) {
-        MemoryNode from = node(rq, ino);
-        MemoryNode to = nodes.get(outIno);
-        if (from == null || to == null) {
-            return;
-        }
-        byte[] copy;
-        synchronized (from) {
-            int count = (int) Math.max(0, Math.min(length, from.size - offset));
-            copy = Arrays.copyOf(from.data.asSlice(offset, count).toArray(ValueLayout.JAVA_BYTE), count);
-        }
-        synchronized (to) {
-            to.ensure(outOffset + copy.length);
-            to.data.asSlice(outOffset, copy.length).copyFrom(MemorySegment.ofArray(copy));
-            to.size = Math.max(to.size, outOffset + copy.length);
-        }
-        rq.replyWritten(copy.length);
-    }
-
-    @Override
-    public void ioctl(Request rq, long ino, long fh, int command, @Nullable MemorySegment in, int outSize) {
-        rq.replyError(Errno.ENOTTY);
-    }
-
-    @Override
-    public void syncfs(Request rq, long ino) {
-        rq.replyOk();
     }
 }

@@ -61,23 +61,7 @@ final class MemoryNode {
     }
 
     Attributes attributes() {
-        return new Snapshot(
+        return new AttributesRecord(
                 ino, mode, nlink, uid, gid, rdev, size, (size + 511) / 512, atimeNs, mtimeNs, ctimeNs, btimeNs);
     }
-
-    /** Attributes at one moment. */
-    record Snapshot(
-            long ino,
-            int mode,
-            int nlink,
-            int uid,
-            int gid,
-            int rdev,
-            long size,
-            long blocks,
-            long atimeNs,
-            long mtimeNs,
-            long ctimeNs,
-            long btimeNs)
-            implements Attributes {}
 }

@@ -13,11 +13,14 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.pmem.Pool;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -25,23 +28,47 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What every provider of the fabric owes its callers. A provider's test binds it to a fresh brick of few blocks per test. */
 abstract class BrickContract {
     static final SessionId SESSION = new SessionId(0x5e55);
     static final SessionId OTHER = new SessionId(0x07e4);
+    static final BrickId ID = new BrickId(7);
 
+    @TempDir
+    Path directory;
+
+    /** The brick under test: empty, of few blocks. The provider's test makes it reachable. */
+    LocalBrick brick;
+
+    /** Reaches the brick. */
     abstract Fabric fabric();
-
-    /** The brick under test: empty, reachable, of 8 to 64 blocks. */
-    abstract BrickId brickId();
 
     abstract Provider provider();
 
+    Path poolDirectory() {
+        return directory;
+    }
+
+    @BeforeEach
+    final void openBrick() throws Exception {
+        Path path = poolDirectory().resolve("pool");
+        Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
+        brick = LocalBrick.open(Pool.open(path));
+    }
+
+    @AfterEach
+    final void closeBrick() throws Exception {
+        brick.close();
+    }
+
     private BrickClient connect() throws BrickException {
-        return fabric().connect(brickId(), SESSION);
+        return fabric().connect(ID, SESSION);
     }
 
     static BlockId block(long sequence) {
@@ -56,10 +83,10 @@ abstract class BrickContract {
     void shouldDescribeTheBrick() throws Exception {
         try (BrickClient client = connect()) {
             BrickInfo info = client.info();
-            assertThat(client.brick()).isEqualTo(brickId());
+            assertThat(client.brick()).isEqualTo(ID);
             assertThat(client.session()).isEqualTo(SESSION);
             assertThat(client.provider()).isEqualTo(provider());
-            assertThat(info.brick()).isEqualTo(brickId());
+            assertThat(info.brick()).isEqualTo(ID);
             assertThat(info.freeBlocks()).isEqualTo(info.totalBlocks()).isBetween(8L, 64L);
             client.alloc(block(1), block(2));
             assertThat(client.info().freeBlocks()).isEqualTo(info.freeBlocks() - 2);
@@ -132,7 +159,7 @@ abstract class BrickContract {
     @Test
     void shouldCarryBytesBetweenSessions() throws Exception {
         try (BrickClient client = connect();
-                BrickClient other = fabric().connect(brickId(), OTHER);
+                BrickClient other = fabric().connect(ID, OTHER);
                 Arena arena = Arena.ofConfined()) {
             client.alloc(block(1), block(2));
             BlockHandle writer = client.map(block(1), Access.READ_WRITE);
@@ -214,7 +241,7 @@ abstract class BrickContract {
     @Test
     void shouldNotUnmapAnothersHandle() throws Exception {
         try (BrickClient client = connect();
-                BrickClient other = fabric().connect(brickId(), OTHER)) {
+                BrickClient other = fabric().connect(ID, OTHER)) {
             client.alloc(block(1));
             BlockHandle handle = client.map(block(1), Access.READ);
             assertThatThrownBy(() -> other.unmap(handle)).isInstanceOf(IllegalArgumentException.class);
@@ -225,7 +252,7 @@ abstract class BrickContract {
     @Test
     void shouldKillHandlesOfAFreedBlockAndForgetItsId() throws Exception {
         try (BrickClient client = connect();
-                BrickClient other = fabric().connect(brickId(), OTHER);
+                BrickClient other = fabric().connect(ID, OTHER);
                 Arena arena = Arena.ofConfined()) {
             client.alloc(block(1), block(2));
             BlockHandle mine = client.map(block(1), Access.READ_WRITE);
@@ -244,8 +271,8 @@ abstract class BrickContract {
     @Test
     void shouldFenceEveryClientOfASession() throws Exception {
         try (BrickClient client = connect();
-                BrickClient victim = fabric().connect(brickId(), OTHER);
-                BrickClient victimToo = fabric().connect(brickId(), OTHER);
+                BrickClient victim = fabric().connect(ID, OTHER);
+                BrickClient victimToo = fabric().connect(ID, OTHER);
                 Arena arena = Arena.ofConfined()) {
             client.alloc(block(1));
             BlockHandle mine = client.map(block(1), Access.READ_WRITE);
@@ -261,7 +288,7 @@ abstract class BrickContract {
             refused(Reason.FENCED, () -> victim.map(block(1), Access.READ));
             refused(Reason.FENCED, () -> victim.list(block(0), 10));
             refused(Reason.FENCED, () -> victim.fence(SESSION));
-            refused(Reason.FENCED, () -> fabric().connect(brickId(), OTHER));
+            refused(Reason.FENCED, () -> fabric().connect(ID, OTHER));
             assertThat(client.list(block(0), 10)).containsExactly(block(1).value());
         }
     }

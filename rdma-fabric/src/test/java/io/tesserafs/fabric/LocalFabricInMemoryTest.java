@@ -36,7 +36,7 @@ class LocalFabricInMemoryTest extends LocalFabricTest {
 
     @Test
     void shouldSayThatNothingSurvivesTheHost() throws Exception {
-        try (BrickClient client = fabric().connect(brickId(), SESSION)) {
+        try (BrickClient client = fabric().connect(ID, SESSION)) {
             BrickInfo info = client.info();
             assertThat(info.persistence()).isEqualTo(BrickInfo.Persistence.NONE);
             assertThat(info.kind()).isEqualTo("tmpfs file");

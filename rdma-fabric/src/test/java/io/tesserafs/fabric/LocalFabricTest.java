@@ -1,51 +1,27 @@
 package io.tesserafs.fabric;
 
 import io.tesserafs.fabric.brick.BrickException;
-import io.tesserafs.fabric.brick.BrickId;
-import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.Provider;
-import io.tesserafs.fabric.pmem.Pool;
-import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class LocalFabricTest extends BrickContract {
-    private static final BrickId ID = new BrickId(7);
-
-    @TempDir
-    Path directory;
-
     private final LocalFabric fabric = new LocalFabric();
-    private LocalBrick brick;
-
-    Path poolDirectory() {
-        return directory;
-    }
 
     @BeforeEach
-    void startBrick() throws Exception {
-        Path path = poolDirectory().resolve("pool");
-        Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
-        brick = LocalBrick.open(Pool.open(path));
+    void startBrick() {
         fabric.attach(brick);
     }
 
     @AfterEach
-    void stopBrick() throws Exception {
+    void stopBrick() {
         fabric.detach(brick);
-        brick.close();
     }
 
     @Override
     Fabric fabric() {
         return fabric;
-    }
-
-    @Override
-    BrickId brickId() {
-        return ID;
     }
 
     @Override

@@ -9,13 +9,11 @@ import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
-import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.ConnectionPool;
 import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.peer.PeerId;
-import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.fabric.tcp.TcpBricks;
 import io.tesserafs.fabric.tcp.TcpConfig;
 import io.tesserafs.fabric.tcp.TcpTransport;
@@ -25,7 +23,6 @@ import java.lang.foreign.ValueLayout;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -37,20 +34,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /** A brick of another daemon, by TCP. */
 @Timeout(120)
 class TcpFabricTest extends BrickContract {
-    static final BrickId ID = new BrickId(7);
     static final PeerId TARGET = new PeerId(1, 1);
     private static final UUID CLUSTER = new UUID(1, 2);
     private static final byte[] SECRET = "a secret for tests only".getBytes(StandardCharsets.UTF_8);
 
-    @TempDir
-    Path directory;
-
-    LocalBrick brick;
     Node target;
     Node initiator;
     String endpoint;
@@ -86,9 +77,6 @@ class TcpFabricTest extends BrickContract {
 
     @BeforeEach
     void startBrick() throws Exception {
-        Path path = directory.resolve("pool");
-        Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
-        brick = LocalBrick.open(Pool.open(path));
         target = node(TARGET);
         target.bricks.export(brick);
         endpoint = target.transport.start();
@@ -130,17 +118,11 @@ class TcpFabricTest extends BrickContract {
     void stopBrick() throws Exception {
         initiator.close();
         target.close();
-        brick.close();
     }
 
     @Override
     Fabric fabric() {
         return fabric;
-    }
-
-    @Override
-    BrickId brickId() {
-        return ID;
     }
 
     @Override

@@ -9,18 +9,14 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
-import io.tesserafs.fabric.brick.BrickId;
-import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.peer.PeerId;
-import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.fabric.verbs.KeyPolicy;
 import io.tesserafs.fabric.verbs.Revocation;
 import io.tesserafs.fabric.verbs.VerbsNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -28,19 +24,13 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /** A brick of another daemon, by RDMA, over the two devices of this host. */
 @Tag("rdma")
 @Timeout(180)
 class VerbsFabricTest extends BrickContract {
-    private static final BrickId ID = new BrickId(7);
     private static final PeerId TARGET = new PeerId(1, 1);
 
-    @TempDir
-    Path directory;
-
-    private LocalBrick brick;
     private VerbsNode target;
     private VerbsNode initiator;
     private RoutingFabric fabric;
@@ -52,9 +42,6 @@ class VerbsFabricTest extends BrickContract {
 
     @BeforeEach
     void startBrick() throws Exception {
-        Path path = directory.resolve("pool");
-        Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
-        brick = LocalBrick.open(Pool.open(path));
         target = VerbsNode.at("10.77.0.1", TARGET, KeyPolicy.of(revocation()));
         target.tcp().export(brick);
         assertThat(target.verbs().export(brick)).isTrue();
@@ -75,17 +62,11 @@ class VerbsFabricTest extends BrickContract {
                 .isZero();
         initiator.close();
         target.close();
-        brick.close();
     }
 
     @Override
     Fabric fabric() {
         return fabric;
-    }
-
-    @Override
-    BrickId brickId() {
-        return ID;
     }
 
     @Override

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.tesserafs.fuse.Attributes;
+import io.tesserafs.fuse.AttributesRecord;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileLock;
 import io.tesserafs.fuse.Request;
@@ -18,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 /** Golden bytes of each answer. */
 class ReplyTest {
-    private static final Attributes ATTR = new TestAttributes(
+    private static final Attributes ATTR = new AttributesRecord(
             42, 0100644, 1, 10, 11, 0x501, 12345, 32, 1_000_000_002L, -1L, 3_000_000_004L, 5_000_000_006L);
 
     private final Kernel kernel = new Kernel();
@@ -379,19 +380,4 @@ class ReplyTest {
         assertThat(taken).hasValue(false);
         assertThat(kernel.connection.stats.withdrawnRequests()).isEqualTo(2);
     }
-
-    private record TestAttributes(
-            long ino,
-            int mode,
-            int nlink,
-            int uid,
-            int gid,
-            int rdev,
-            long size,
-            long blocks,
-            long atimeNs,
-            long mtimeNs,
-            long ctimeNs,
-            long btimeNs)
-            implements Attributes {}
 }

@@ -13,6 +13,7 @@ import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.fuse.mount.FuseMount;
 import io.tesserafs.fuse.mount.MountOptions;
+import io.tesserafs.node.namespace.MemoryManifest;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
 import java.io.IOException;
@@ -76,25 +77,6 @@ final class MountedVolume implements AutoCloseable {
 
         @Override
         public void onRecall(RecallHandler handler) {}
-    }
-
-    /** A manifest that outlives the owner, as ZooKeeper's would. */
-    static final class MemoryManifest implements ManifestStore {
-        private Versioned current = new Versioned(new byte[0], 0);
-
-        @Override
-        public synchronized Versioned read() {
-            return current;
-        }
-
-        @Override
-        public synchronized int write(byte[] bytes, int expectedVersion, long epoch) {
-            if (current.version() != expectedVersion) {
-                throw new IllegalStateException("version " + current.version() + ", not " + expectedVersion);
-            }
-            current = new Versioned(bytes, expectedVersion + 1);
-            return current.version();
-        }
     }
 
     MountedVolume(Path poolFile, Path mountPoint, ManifestStore manifest, long epoch) throws Exception {

@@ -14,6 +14,7 @@ import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.MemoryManifest;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
 import java.io.IOException;
@@ -31,7 +32,7 @@ final class Nodes implements AutoCloseable {
     private static final UUID VOLUME = new UUID(3, 4);
 
     private final Path pool;
-    private final ManifestStore manifest = new MountedVolume.MemoryManifest();
+    private final ManifestStore manifest = new MemoryManifest();
     private final UnaryOperator<BrickClient> wrapper;
     private final List<TokenCache> caches = new ArrayList<>();
     final List<TesseraFileSystem> files = new ArrayList<>();

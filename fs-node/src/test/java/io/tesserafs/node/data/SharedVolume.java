@@ -10,6 +10,7 @@ import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.fuse.mount.FuseMount;
 import io.tesserafs.fuse.mount.MountOptions;
+import io.tesserafs.node.namespace.MemoryManifest;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
 import java.io.IOException;
@@ -38,7 +39,7 @@ final class SharedVolume implements AutoCloseable {
         owner = VolumeOwner.open(
                 new VolumeConfig("test", 1, new UUID(1, 2), VolumeConfig.DEFAULT_MAX_INODES),
                 1,
-                new MountedVolume.MemoryManifest(),
+                new MemoryManifest(),
                 fabric.connect(brick.id(), new SessionId(1)),
                 true,
                 WallClock.nowNs());

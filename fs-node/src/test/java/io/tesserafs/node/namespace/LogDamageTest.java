@@ -41,7 +41,7 @@ class LogDamageTest {
         int recovered = 0;
         for (int seed = 0; seed < 150; seed++) {
             Files.copy(saved, volume.pool(), StandardCopyOption.REPLACE_EXISTING);
-            OwnerFixture.MemoryManifest store = volume.manifest;
+            MemoryManifest store = volume.manifest;
             store.write(manifestBytes, store.read().version(), 1);
             damage(volume, manifest, used, new Random(seed));
             try {
@@ -72,7 +72,7 @@ class LogDamageTest {
         volume.stop();
         volume.start(true);
         volume.die();
-        OwnerFixture.MemoryManifest store = volume.manifest;
+        MemoryManifest store = volume.manifest;
         store.write(manifest.closedAt(100_000, 0).encode(), store.read().version(), 1);
         assertThatThrownBy(() -> volume.start(true))
                 .isInstanceOf(RecoveryException.class)

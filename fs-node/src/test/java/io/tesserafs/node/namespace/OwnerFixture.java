@@ -1,6 +1,5 @@
 package io.tesserafs.node.namespace;
 
-import io.tesserafs.coherence.volume.ManifestStore;
 import io.tesserafs.fabric.LocalFabric;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickId;
@@ -30,25 +29,6 @@ public final class OwnerFixture implements AutoCloseable {
     private long clock = 1_000;
     VolumeOwner owner;
     BrickClient client;
-
-    /** Outlives owners, as ZooKeeper's does. */
-    static final class MemoryManifest implements ManifestStore {
-        private Versioned current = new Versioned(new byte[0], 0);
-
-        @Override
-        public synchronized Versioned read() {
-            return current;
-        }
-
-        @Override
-        public synchronized int write(byte[] bytes, int expectedVersion, long epoch) {
-            if (current.version() != expectedVersion) {
-                throw new IllegalStateException("version " + current.version() + ", not " + expectedVersion);
-            }
-            current = new Versioned(bytes, expectedVersion + 1);
-            return current.version();
-        }
-    }
 
     public OwnerFixture(Path directory, long poolBytes, long maxInodes) throws IOException {
         this.pool = directory.resolve("pool");

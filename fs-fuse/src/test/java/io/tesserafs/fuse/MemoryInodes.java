@@ -47,7 +47,8 @@ abstract class MemoryInodes implements FileSystem {
         stopped = true;
     }
 
-    @Nullable MemoryNode node(Request rq, long ino) {
+    @Nullable
+    MemoryNode node(Request rq, long ino) {
         MemoryNode node = nodes.get(ino);
         if (node == null) {
             rq.replyError(Errno.ESTALE);

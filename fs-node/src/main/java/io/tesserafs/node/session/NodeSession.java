@@ -115,8 +115,9 @@ public final class NodeSession implements AutoCloseable {
         this.tokens = tokens;
         this.callbacks = callbacks;
         this.known = new KnownMetadata(tokens::isHeldSince);
-        this.remote = new RemoteVolume(this::call, known, counters);
-        this.locks = new SessionLocks(this, remote);
+        OwnerCalls calls = new OwnerCalls(this::call, counters);
+        this.remote = new RemoteVolume(calls, known);
+        this.locks = new SessionLocks(this, calls);
         this.keeper =
                 Thread.ofPlatform().daemon().name("tessera-session-" + volume).unstarted(this::keep);
         this.watcher =

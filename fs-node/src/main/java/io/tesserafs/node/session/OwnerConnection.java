@@ -73,9 +73,9 @@ abstract sealed class OwnerConnection implements AutoCloseable {
      * @param number of the OPEN, from 1 on
      */
     final OwnedVolume.@Nullable Attached attach(TokenCache tokens, long number, List<TokenMessage.Held> holds)
-            throws IOException, InterruptedException {
+            throws IOException {
         List<OwnedVolume.Attached> result = new ArrayList<>(1);
-        List<Exception> failure = new ArrayList<>(1);
+        List<IOException> failure = new ArrayList<>(1);
         var _ = tokens.attach(
                 new OwnerLink() {
                     @Override
@@ -93,7 +93,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                                 result.add(attached);
                                 sequence.complete(attached.sequence());
                             }
-                        } catch (IOException | InterruptedException e) {
+                        } catch (IOException e) {
                             failure.add(e);
                         }
                         return sequence;
@@ -101,11 +101,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
                 },
                 holds);
         if (!failure.isEmpty()) {
-            switch (failure.getFirst()) {
-                case IOException e -> throw e;
-                case InterruptedException e -> throw e;
-                default -> throw new IllegalStateException(failure.getFirst());
-            }
+            throw failure.getFirst();
         }
         if (result.isEmpty()) {
             return null;
@@ -120,7 +116,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
     }
 
     abstract OwnedVolume.@Nullable Attached open(SessionCodec.Opening opening, OwnerLink.Receiver receiver)
-            throws IOException, InterruptedException;
+            throws IOException;
 
     /** The session stands on this side too. */
     abstract void settled();
@@ -160,7 +156,7 @@ abstract sealed class OwnerConnection implements AutoCloseable {
 
         @Override
         OwnedVolume.@Nullable Attached open(SessionCodec.Opening opening, OwnerLink.Receiver receiver)
-                throws IOException, InterruptedException {
+                throws IOException {
             return owner.attach(session, true, opening, new NodeEnd() {
                 @Override
                 public OwnerLink.Receiver tokens() {

@@ -55,7 +55,7 @@ public final class OwnerEndpoint implements Service {
     }
 
     private static ByteBuffer call(Connection from, OwnedVolume volume, Header header, ByteBuffer request)
-            throws MalformedException, InterruptedException, IOException {
+            throws MalformedException, IOException {
         SessionId session = header.session();
         return switch (header.kind()) {
             case OPEN -> {

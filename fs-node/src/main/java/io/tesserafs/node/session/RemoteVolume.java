@@ -1,5 +1,6 @@
 package io.tesserafs.node.session;
 
+import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.SetAttr;
@@ -7,24 +8,17 @@ import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
-import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.session.KnownMetadata.Span;
 import io.tesserafs.node.session.VolumeWire.Op;
 import io.tesserafs.node.session.WireIn.MalformedException;
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The owner of a volume on another node. Calls wait for it; space is asked for in batches, ahead of need. Thread-safe. */
+/** The owner of a volume on another node. Calls wait for it, but for what is known already. Thread-safe. */
 final class RemoteVolume implements VolumeService {
     private static final Logger LOG = LoggerFactory.getLogger(RemoteVolume.class);
     /** Entries in one answer at most: what one READDIR of the kernel holds. */
@@ -33,75 +27,16 @@ final class RemoteVolume implements VolumeService {
     private static final int READDIR_ENTRIES_AT_FIRST = 128;
     /** Those of entries start there. */
     private static final int FIRST_COOKIE = 16;
-    /** Reservations asked for at a time. Small files are written many at a time; whole blocks are 2 MiB each. */
-    private static final int SLICE_BATCH = 32;
 
-    private static final int BLOCK_BATCH = 4;
-    /** As the kernel's. */
-    private static final int MAX_ERRNO = 4095;
-
-    /** To the owner and back. */
-    interface Channel {
-        /** @throws IOException the session is over, so nothing can be asked any more */
-        ByteBuffer call(ByteBuffer request) throws IOException;
-    }
-
-    interface Decoder<T> {
-        T decode(WireIn in) throws MalformedException;
-    }
-
-    /** As {@link Decoder}, where it matters when the owner worked on it. */
-    private interface SpanDecoder<T> {
-        T decode(WireIn in, Span span) throws MalformedException;
-    }
-
-    private final Channel channel;
+    private final OwnerCalls calls;
     private final KnownMetadata known;
-    private final SessionCounters counters;
-    /** By size. Guarded by itself. */
-    private final Map<Integer, ArrayDeque<ExtentRef>> stock = new HashMap<>();
-
-    /** Remembers nothing. */
-    RemoteVolume(Channel channel) {
-        this(channel, new KnownMetadata((resource, sequence) -> false), new SessionCounters());
-    }
+    private final ReservedSpace space;
 
     /** @param known learns from every answer */
-    RemoteVolume(Channel channel, KnownMetadata known, SessionCounters counters) {
-        this.counters = counters;
-        this.channel = channel;
+    RemoteVolume(OwnerCalls calls, KnownMetadata known) {
+        this.calls = calls;
         this.known = known;
-    }
-
-    <T> T call(WireOut request, Decoder<T> decoder) throws FsException {
-        return ask(request, (in, span) -> decoder.decode(in));
-    }
-
-    private <T> T ask(WireOut request, SpanDecoder<T> decoder) throws FsException {
-        try {
-            ByteBuffer bytes = request.done();
-            counters.called(VolumeWire.opOf(bytes));
-            WireIn in = new WireIn(channel.call(bytes));
-            int errno = in.i32();
-            if (errno < 0 || errno > MAX_ERRNO) {
-                throw new MalformedException("errno " + errno);
-            }
-            if (errno != 0) {
-                throw new FsException(
-                        errno, new String(in.bytes(VolumeWire.MAX_MESSAGE_BYTES), StandardCharsets.UTF_8));
-            }
-            T result = decoder.decode(in, VolumeWire.span(in));
-            in.end();
-            return result;
-        } catch (IOException e) {
-            throw new UnavailableException("the volume's owner cannot be asked: " + e.getMessage());
-        } catch (MalformedException e) {
-            throw new FsException(Errno.EIO, "the volume's owner answered nonsense: " + e.getMessage());
-        }
-    }
-
-    private static Boolean nothing(WireIn in) {
-        return true;
+        this.space = new ReservedSpace(calls);
     }
 
     @Override
@@ -127,7 +62,7 @@ final class RemoteVolume implements VolumeService {
             return attr;
         }
         InodeAttr[] found = new InodeAttr[1];
-        ask(VolumeWire.request(Op.LOOKUP).i64(parent).bytes(name), (in, span) -> {
+        calls.ask(VolumeWire.request(Op.LOOKUP).i64(parent).bytes(name), (in, span) -> {
             long sequence = in.i64();
             boolean exists = in.flag();
             if (exists) {
@@ -154,17 +89,17 @@ final class RemoteVolume implements VolumeService {
     @Override
     public InodeAttr getattr(long ino) throws FsException {
         InodeAttr at = known.attributes(ino);
-        return at != null ? at : ask(VolumeWire.request(Op.GETATTR).i64(ino), this::attr);
+        return at != null ? at : calls.ask(VolumeWire.request(Op.GETATTR).i64(ino), this::attr);
     }
 
     @Override
     public long parent(long dir) throws FsException {
-        return call(VolumeWire.request(Op.PARENT).i64(dir), WireIn::i64);
+        return calls.call(VolumeWire.request(Op.PARENT).i64(dir), WireIn::i64);
     }
 
     @Override
     public byte[] readlink(long ino) throws FsException {
-        return call(VolumeWire.request(Op.READLINK).i64(ino), in -> in.bytes(MAX_SYMLINK_BYTES));
+        return calls.call(VolumeWire.request(Op.READLINK).i64(ino), in -> in.bytes(MAX_SYMLINK_BYTES));
     }
 
     @Override
@@ -202,7 +137,7 @@ final class RemoteVolume implements VolumeService {
         int most = cookie < FIRST_COOKIE ? READDIR_ENTRIES_AT_FIRST : READDIR_ENTRIES;
         WireOut request =
                 VolumeWire.request(Op.READDIR).i64(dir).i64(cookie).i32(most).flag(plus);
-        return ask(request, (in, span) -> {
+        return calls.ask(request, (in, span) -> {
             long sequence = in.i64();
             int count = in.count(Long.BYTES);
             List<Listing.Entry> list = new ArrayList<>(count);
@@ -232,7 +167,7 @@ final class RemoteVolume implements VolumeService {
                 .i32(creator.uid())
                 .i32(creator.gid())
                 .i64(nowNs);
-        return ask(request, (in, span) -> {
+        return calls.ask(request, (in, span) -> {
             InodeAttr made = VolumeWire.attr(in);
             long sequence = in.i64();
             known.learnChange(made, sequence, span);
@@ -246,7 +181,7 @@ final class RemoteVolume implements VolumeService {
 
     @Override
     public InodeAttr createOrphan(long parent, int mode, Creator creator, long nowNs) throws FsException {
-        return ask(
+        return calls.ask(
                 VolumeWire.request(Op.CREATE_ORPHAN)
                         .i64(parent)
                         .i32(mode)
@@ -263,7 +198,7 @@ final class RemoteVolume implements VolumeService {
                 .i64(newParent)
                 .bytes(newName)
                 .i64(nowNs);
-        return ask(request, (in, span) -> {
+        return calls.ask(request, (in, span) -> {
             InodeAttr linked = changed(in, span);
             known.learnNameChange(newParent, newName, ino, directory(in, newParent, span), span);
             return linked;
@@ -282,7 +217,7 @@ final class RemoteVolume implements VolumeService {
 
     private @Nullable Unlinked remove(Op op, long parent, byte[] name, long nowNs) throws FsException {
         Unlinked[] gone = new Unlinked[1];
-        ask(VolumeWire.request(op).i64(parent).bytes(name).i64(nowNs), (in, span) -> {
+        calls.ask(VolumeWire.request(op).i64(parent).bytes(name).i64(nowNs), (in, span) -> {
             unlinked(in, span, gone);
             known.learnNameChange(parent, name, 0, directory(in, parent, span), span);
             return true;
@@ -321,7 +256,7 @@ final class RemoteVolume implements VolumeService {
                 .i32(flags)
                 .i64(nowNs);
         Unlinked[] gone = new Unlinked[1];
-        ask(request, (in, span) -> {
+        calls.ask(request, (in, span) -> {
             unlinked(in, span, gone);
             long from = directory(in, parent, span);
             long to = directory(in, newParent, span);
@@ -352,12 +287,12 @@ final class RemoteVolume implements VolumeService {
     public InodeAttr setattr(long ino, SetAttr change, long nowNs) throws FsException {
         WireOut request = VolumeWire.request(Op.SETATTR).i64(ino);
         VolumeWire.setAttr(request, change);
-        return ask(request.i64(nowNs), this::changed);
+        return calls.ask(request.i64(nowNs), this::changed);
     }
 
     @Override
     public InodeAttr truncate(long ino, long size, boolean killSuidGid, long nowNs) throws FsException {
-        return ask(
+        return calls.ask(
                 VolumeWire.request(Op.TRUNCATE)
                         .i64(ino)
                         .i64(size)
@@ -368,12 +303,12 @@ final class RemoteVolume implements VolumeService {
 
     @Override
     public byte[] getxattr(long ino, byte[] name) throws FsException {
-        return call(VolumeWire.request(Op.GETXATTR).i64(ino).bytes(name), in -> in.bytes(MAX_XATTR_BYTES));
+        return calls.call(VolumeWire.request(Op.GETXATTR).i64(ino).bytes(name), in -> in.bytes(MAX_XATTR_BYTES));
     }
 
     @Override
     public byte[] listxattr(long ino) throws FsException {
-        return call(VolumeWire.request(Op.LISTXATTR).i64(ino), in -> in.bytes(Integer.MAX_VALUE));
+        return calls.call(VolumeWire.request(Op.LISTXATTR).i64(ino), in -> in.bytes(Integer.MAX_VALUE));
     }
 
     @Override
@@ -393,7 +328,7 @@ final class RemoteVolume implements VolumeService {
     }
 
     private void changeOf(long ino, WireOut request) throws FsException {
-        ask(request, (in, span) -> {
+        calls.ask(request, (in, span) -> {
             known.learnChange(ino, span);
             return true;
         });
@@ -405,10 +340,11 @@ final class RemoteVolume implements VolumeService {
         boolean[] more = {true};
         long from = fromTile;
         while (more[0]) {
-            all.addAll(call(VolumeWire.request(Op.LAYOUT).i64(ino).i64(from).i64(toTile), in -> {
-                more[0] = in.flag();
-                return VolumeWire.extents(in);
-            }));
+            all.addAll(
+                    calls.call(VolumeWire.request(Op.LAYOUT).i64(ino).i64(from).i64(toTile), in -> {
+                        more[0] = in.flag();
+                        return VolumeWire.extents(in);
+                    }));
             from = all.isEmpty() ? toTile : all.getLast().tile() + 1;
         }
         return all;
@@ -416,60 +352,30 @@ final class RemoteVolume implements VolumeService {
 
     @Override
     public ExtentRef allocate(int bytes, BrickId preferred) throws FsException {
-        int size = Math.max(ExtentRef.MIN_SLICE_BYTES, Integer.highestOneBit(2 * bytes - 1));
-        synchronized (stock) {
-            ArrayDeque<ExtentRef> known = stock.get(size);
-            if (known != null && !known.isEmpty()) {
-                return known.pop();
-            }
-        }
-        int batch = size == io.tesserafs.fabric.brick.BlockId.BLOCK_BYTES ? BLOCK_BATCH : SLICE_BATCH;
-        List<ExtentRef> fresh = call(
-                VolumeWire.request(Op.ALLOCATE).i32(size).i32(preferred.value()).i32(batch), in -> {
-                    int count = in.count(Integer.BYTES);
-                    List<ExtentRef> list = new ArrayList<>(count);
-                    for (int i = 0; i < count; i++) {
-                        list.add(VolumeWire.ref(in));
-                    }
-                    return list;
-                });
-        if (fresh.isEmpty()) {
-            throw new FsException(Errno.ENOSPC, "no space left on the volume's bricks");
-        }
-        synchronized (stock) {
-            stock.computeIfAbsent(size, s -> new ArrayDeque<>()).addAll(fresh.subList(1, fresh.size()));
-        }
-        return fresh.getFirst();
+        return space.take(bytes, preferred);
     }
 
     /** Reservations of a session that ended are gone with it. */
     void forgetStock() {
-        synchronized (stock) {
-            stock.clear();
-        }
+        space.forget();
     }
 
     void giveStockBack() {
-        List<ExtentRef> unused = new ArrayList<>();
-        synchronized (stock) {
-            stock.values().forEach(unused::addAll);
-            stock.clear();
-        }
-        unused.forEach(this::release);
+        space.takeAll().forEach(this::release);
     }
 
     @Override
     public void release(ExtentRef unused) {
         WireOut request = VolumeWire.request(Op.RELEASE);
         VolumeWire.ref(request, unused);
-        quietly(request, "release");
+        calls.quietly(request, "release");
     }
 
     @Override
     public InodeAttr commit(long ino, DataCommit commit) throws FsException {
         WireOut request = VolumeWire.request(Op.COMMIT).i64(ino);
         VolumeWire.commit(request, commit);
-        return ask(request, this::changed);
+        return calls.ask(request, this::changed);
     }
 
     @Override
@@ -481,32 +387,23 @@ final class RemoteVolume implements VolumeService {
     void unreferenced(List<Long> inodes) {
         WireOut request = VolumeWire.request(Op.UNREFERENCED).i32(inodes.size());
         inodes.forEach(request::i64);
-        quietly(request, "unreferenced");
-    }
-
-    /** What fails with the session's end, at which the owner does the same by itself. */
-    void quietly(WireOut request, String what) {
-        try {
-            call(request, RemoteVolume::nothing);
-        } catch (FsException e) {
-            LOG.debug("{}: {}", what, e.getMessage());
-        }
+        calls.quietly(request, "unreferenced");
     }
 
     @Override
     public void sync() throws FsException {
-        call(VolumeWire.request(Op.SYNC), RemoteVolume::nothing);
+        calls.call(VolumeWire.request(Op.SYNC), OwnerCalls::nothing);
     }
 
     @Override
     public Statistics statistics() {
         try {
-            return call(
+            return calls.call(
                     VolumeWire.request(Op.STATISTICS),
                     in -> new Statistics(in.i64(), in.i64(), in.i64(), in.i32(), in.i64(), in.i64()));
         } catch (FsException e) {
             LOG.warn("the volume's statistics cannot be had: {}", e.getMessage());
-            return new Statistics(0, 0, 0, io.tesserafs.fabric.brick.BlockId.BLOCK_BYTES, 0, 0);
+            return new Statistics(0, 0, 0, BlockId.BLOCK_BYTES, 0, 0);
         }
     }
 }

@@ -6,22 +6,15 @@ import io.tesserafs.coherence.lock.LockOwner;
 import io.tesserafs.coherence.lock.LockRequest;
 import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.lock.LockService;
-import io.tesserafs.coherence.lock.LostLocksException;
 import io.tesserafs.coherence.lock.NodeLocks;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.node.namespace.FsException;
-import io.tesserafs.node.session.RemoteVolume.Decoder;
 import io.tesserafs.node.session.VolumeWire.Op;
-import io.tesserafs.node.session.WireIn.MalformedException;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -39,11 +32,9 @@ import org.slf4j.LoggerFactory;
  */
 final class SessionLocks implements LockService {
     private static final Logger LOG = LoggerFactory.getLogger(SessionLocks.class);
-    private static final int STRIPES = 64;
-    private static final long RESTORE_TIMEOUT_MS = 3_000;
 
     private final NodeSession session;
-    private final RemoteVolume remote;
+    private final OwnerCalls calls;
 
     /** A request that has no final answer yet. Guarded by the locks' monitor, but for what is final. */
     private static final class Waiter {
@@ -72,18 +63,11 @@ final class SessionLocks implements LockService {
     private long restores;
 
     private volatile Consumer<HeldLock> onLost = lock -> {};
-    private final ExecutorService[] order = new ExecutorService[STRIPES];
-    /** Calls under way or to come, by stripe: what comes after them must not overtake them. */
-    private final AtomicInteger[] pending = new AtomicInteger[STRIPES];
+    private final FileOrder order = new FileOrder();
 
-    SessionLocks(NodeSession session, RemoteVolume remote) {
+    SessionLocks(NodeSession session, OwnerCalls calls) {
         this.session = session;
-        this.remote = remote;
-        for (int i = 0; i < STRIPES; i++) {
-            order[i] = Executors.newSingleThreadExecutor(
-                    Thread.ofVirtual().name("tessera-locks-" + i).factory());
-            pending[i] = new AtomicInteger();
-        }
+        this.calls = calls;
     }
 
     @Override
@@ -96,14 +80,10 @@ final class SessionLocks implements LockService {
         onLost = listener;
     }
 
-    private static int stripe(long inode) {
-        return (int) (inode & STRIPES - 1);
-    }
-
     /** The owner, if it is in this process and may be asked about the file directly. */
     private @Nullable OwnedVolume here(long inode) {
         OwnedVolume owner = session.ownerHere();
-        boolean ready = owner != null && !owner.isClosed() && owner.isOpen() && pending[stripe(inode)].get() == 0;
+        boolean ready = owner != null && !owner.isClosed() && owner.isOpen() && !order.isBusy(inode);
         return ready ? owner : null;
     }
 
@@ -115,35 +95,8 @@ final class SessionLocks implements LockService {
         return owner.locks().service(session.id());
     }
 
-    private interface Call<T extends @Nullable Object> {
-        T run() throws FsException;
-    }
-
-    /** In order with the other calls for the file. */
-    private <T extends @Nullable Object> CompletableFuture<T> inOrder(long inode, Call<T> call) {
-        CompletableFuture<T> result = new CompletableFuture<>();
-        int stripe = stripe(inode);
-        pending[stripe].incrementAndGet();
-        order[stripe].execute(() -> {
-            try {
-                T value;
-                try {
-                    value = call.run();
-                } finally {
-                    pending[stripe].decrementAndGet();
-                }
-                result.complete(value);
-            } catch (FsException e) {
-                result.completeExceptionally(new LostLocksException(String.valueOf(e.getMessage())));
-            } catch (RuntimeException | Error e) {
-                result.completeExceptionally(e);
-            }
-        });
-        return result;
-    }
-
     private LockResult ask(WireOut request) throws FsException {
-        return remote.call(request, (Decoder<LockResult>) LockWire::result);
+        return calls.call(request, (OwnerCalls.Decoder<LockResult>) LockWire::result);
     }
 
     @Override
@@ -152,11 +105,11 @@ final class SessionLocks implements LockService {
         if (owner != null) {
             return table(owner).getlk(request);
         }
-        return inOrder(request.inode(), () -> {
+        return order.run(request.inode(), () -> {
             WireOut out = VolumeWire.request(Op.LOCK_GET);
             LockWire.request(out, request);
             HeldLock[] found = new HeldLock[1];
-            remote.call(out, in -> {
+            calls.call(out, in -> {
                 if (in.flag()) {
                     found[0] = LockWire.held(in);
                 }
@@ -210,7 +163,7 @@ final class SessionLocks implements LockService {
 
     /** Asks by a call, until there is an answer that counts. Final, or the request waits at the owner. */
     private void askInOrder(long requestId, Waiter waiter) {
-        var _ = inOrder(waiter.request.inode(), () -> {
+        var _ = order.run(waiter.request.inode(), () -> {
                     LockResult answer = LockResult.LOST;
                     boolean counts = false;
                     while (!counts) {
@@ -315,7 +268,7 @@ final class SessionLocks implements LockService {
 
     private void cancelThere(long requestId) {
         Thread.startVirtualThread(
-                () -> remote.quietly(VolumeWire.request(Op.LOCK_CANCEL).i64(requestId), "cancel"));
+                () -> calls.quietly(VolumeWire.request(Op.LOCK_CANCEL).i64(requestId), "cancel"));
     }
 
     // ---- unlocking
@@ -349,7 +302,7 @@ final class SessionLocks implements LockService {
         CompletableFuture<LockResult> tell(LockService table);
     }
 
-    private CompletableFuture<LockResult> tell(long inode, Direct direct, Call<LockResult> call) {
+    private CompletableFuture<LockResult> tell(long inode, Direct direct, FileOrder.Call<LockResult> call) {
         OwnedVolume owner = here(inode);
         if (owner != null) {
             CompletableFuture<LockResult> done = direct.tell(table(owner));
@@ -357,7 +310,7 @@ final class SessionLocks implements LockService {
                 return done;
             }
         }
-        return inOrder(inode, call).exceptionally(lost -> LockResult.LOST);
+        return order.run(inode, call).exceptionally(lost -> LockResult.LOST);
     }
 
     // ---- from owner to owner
@@ -405,7 +358,7 @@ final class SessionLocks implements LockService {
         }
         OwnedVolume here = owner.here();
         List<LockResult> answers =
-                here != null ? restoreHere(here, said) : restoreThere(owner, number, answeredBelow, said);
+                here != null ? restoreHere(here, said) : LockRestoration.ask(owner, number, answeredBelow, said);
         if (answers == null) {
             return false;
         }
@@ -430,34 +383,6 @@ final class SessionLocks implements LockService {
         return answers;
     }
 
-    private static @Nullable List<LockResult> restoreThere(
-            OwnerConnection owner, long number, long answeredBelow, List<HeldLock> said) {
-        WireOut out = VolumeWire.request(Op.LOCK_RESTORE).i32(said.size());
-        said.forEach(lock -> LockWire.request(out, lock.asRequest()));
-        ByteBuffer answer = owner.call(number, answeredBelow, out.done(), RESTORE_TIMEOUT_MS);
-        if (answer == null) {
-            return null;
-        }
-        try {
-            WireIn in = new WireIn(answer);
-            int errno = in.i32();
-            if (errno != 0) {
-                LOG.warn("{} cannot take over file locks: errno {}", owner, errno);
-                return null;
-            }
-            var _ = VolumeWire.span(in);
-            List<LockResult> answers = new ArrayList<>(said.size());
-            for (HeldLock _ : said) {
-                answers.add(LockWire.result(in));
-            }
-            in.end();
-            return answers;
-        } catch (MalformedException e) {
-            LOG.warn("{} answers nonsense: {}", owner, e.getMessage());
-            return null;
-        }
-    }
-
     /** The link is a new one: the word on what waits may have been lost with the old, and a new owner does not know of it. */
     void askAgain() {
         Map<Long, Waiter> again = new HashMap<>();
@@ -476,8 +401,6 @@ final class SessionLocks implements LockService {
     }
 
     void close() {
-        for (ExecutorService stripe : order) {
-            stripe.shutdown();
-        }
+        order.close();
     }
 }

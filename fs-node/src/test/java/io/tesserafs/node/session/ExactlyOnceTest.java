@@ -44,7 +44,7 @@ class ExactlyOnceTest {
     Path directory;
 
     /** A node's way to an owner that dies at the worst moments, in one thread. */
-    private static final class Channel implements RemoteVolume.Channel, AutoCloseable {
+    private static final class Channel implements OwnerCalls.Channel, AutoCloseable {
         private final OwnerFixture fixture;
         private final Random faults;
         private final int oneIn;
@@ -157,7 +157,7 @@ class ExactlyOnceTest {
                         Files.createDirectory(directory.resolve(name)), POOL_BYTES, VolumeConfig.DEFAULT_MAX_INODES);
                 Channel channel = new Channel(fixture, new Random(seed), oneIn == 0 ? 1 << 28 : oneIn)) {
             fixture.keepOrphans();
-            RemoteVolume volume = new RemoteVolume(channel);
+            RemoteVolume volume = Channels.volume(channel);
             for (int i = 0; i < OPERATIONS; i++) {
                 results.add(step(volume));
             }

@@ -44,7 +44,7 @@ class OrphansOfSessionsTest {
         Node(SessionId session, int node) {
             this.session = session;
             this.node = node;
-            this.volume = new RemoteVolume(request -> {
+            this.volume = Channels.volume(request -> {
                 number++;
                 return java.util.Objects.requireNonNull(
                         owner.call(session, number, number, request.order(ByteOrder.LITTLE_ENDIAN)));

@@ -67,7 +67,8 @@ class SharedKnowledgeTest {
                 }
             };
             tokens.attach(link, tokens.detach()).join();
-            volume = new RemoteVolume(this::call, new KnownMetadata(tokens::isHeldSince), new SessionCounters());
+            volume = new RemoteVolume(
+                    new OwnerCalls(this::call, new SessionCounters()), new KnownMetadata(tokens::isHeldSince));
         }
 
         private static NodeEnd end(OwnerLink.Receiver receiver) {
@@ -116,7 +117,7 @@ class SharedKnowledgeTest {
 
     private long clock;
     private long known;
-    private VolumeService truth = new RemoteVolume(request -> request);
+    private VolumeService truth = Channels.volume(request -> request);
 
     private static byte[] name(int number) {
         return ("n" + number).getBytes(StandardCharsets.UTF_8);

@@ -51,7 +51,7 @@ class VolumeWireTest {
     /** What the call sends. */
     private static byte[] request(Call call) throws FsException {
         byte[][] sent = new byte[1][];
-        RemoteVolume volume = new RemoteVolume(request -> {
+        RemoteVolume volume = Channels.volume(request -> {
             sent[0] = bytes(request);
             throw new java.io.IOException("not sent");
         });
@@ -202,7 +202,7 @@ class VolumeWireTest {
             random.nextBytes(answer);
             Arrays.fill(answer, 0, Math.min(answer.length, random.nextInt(12)), (byte) 0);
             int[] asked = new int[1];
-            RemoteVolume volume = new RemoteVolume(request -> {
+            RemoteVolume volume = Channels.volume(request -> {
                 if (++asked[0] > 100) {
                     throw new java.io.IOException("asked too often");
                 }

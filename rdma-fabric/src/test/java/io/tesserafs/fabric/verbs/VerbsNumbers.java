@@ -51,11 +51,12 @@ final class VerbsNumbers {
             target.transport().serve(ECHO, new Echo());
             String endpoint = target.transport().start();
             Connection connection = initiator.connections().get(endpoint);
+            Connection socket = withoutCalls.connections().get(endpoint);
             measure(connection);
-            measure(withoutCalls.connections().get(endpoint));
+            measure(socket);
             BlockId block = BlockId.of(1, 1);
             try (BrickClient rdma = initiator.verbs().connect(connection, ID, new SessionId(1));
-                    BrickClient tcp = initiator.tcp().connect(connection, ID, new SessionId(2))) {
+                    BrickClient tcp = withoutCalls.tcp().connect(socket, ID, new SessionId(2))) {
                 rdma.alloc(block);
                 measure("verbs", rdma.map(block, Access.READ_WRITE));
                 measure("tcp", tcp.map(block, Access.READ_WRITE));

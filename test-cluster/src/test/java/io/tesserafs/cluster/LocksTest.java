@@ -1,8 +1,6 @@
 package io.tesserafs.cluster;
 
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
@@ -17,19 +15,6 @@ class LocksTest {
 
     @TestFactory
     Stream<DynamicTest> shouldLockAsLinuxDoes() {
-        String program = NativePrograms.compile("locks");
-        List<Path> directories = CLUSTER.workDirectories("locks", 2);
-        return CLUSTER.run(Command.DEFAULT_LIMIT, CLUSTER.scratch(), program, "--list")
-                .output()
-                .lines()
-                .map(test -> DynamicTest.dynamicTest(
-                        test,
-                        () -> CLUSTER.run(
-                                Duration.ofSeconds(60),
-                                CLUSTER.scratch(),
-                                program,
-                                directories.get(0).toString(),
-                                directories.get(1).toString(),
-                                test)));
+        return NativePrograms.cases("locks", CLUSTER, Duration.ofSeconds(60), CLUSTER.workDirectories("locks", 2));
     }
 }

@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
 
 /** The C programs in {@code src/test/c}, compiled when a test needs one. */
 final class NativePrograms {
@@ -36,5 +38,23 @@ final class NativePrograms {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /**
+     * The cases of a program, each a test: it lists them by {@code --list}, and runs one whose name comes last.
+     *
+     * @param limit of one case
+     */
+    static Stream<DynamicTest> cases(String name, TestCluster cluster, Duration limit, List<Path> directories) {
+        String program = compile(name);
+        return cluster.run(Command.DEFAULT_LIMIT, cluster.scratch(), program, "--list")
+                .output()
+                .lines()
+                .map(test -> DynamicTest.dynamicTest(test, () -> {
+                    List<String> command = new ArrayList<>(List.of(program));
+                    directories.forEach(directory -> command.add(directory.toString()));
+                    command.add(test);
+                    cluster.run(limit, cluster.scratch(), command.toArray(String[]::new));
+                }));
     }
 }

@@ -1,7 +1,7 @@
 package io.tesserafs.cluster;
 
-import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
@@ -16,14 +16,6 @@ class PosixTest {
 
     @TestFactory
     Stream<DynamicTest> shouldKeepThePromisesOfPosix() {
-        String program = NativePrograms.compile("posix");
-        Path directory = CLUSTER.workDirectory("posix");
-        return CLUSTER.run(Command.DEFAULT_LIMIT, CLUSTER.scratch(), program, "--list")
-                .output()
-                .lines()
-                .map(test -> DynamicTest.dynamicTest(
-                        test,
-                        () -> CLUSTER.run(
-                                Duration.ofSeconds(30), CLUSTER.scratch(), program, directory.toString(), test)));
+        return NativePrograms.cases("posix", CLUSTER, Duration.ofSeconds(30), List.of(CLUSTER.workDirectory("posix")));
     }
 }

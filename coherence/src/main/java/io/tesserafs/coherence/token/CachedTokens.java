@@ -21,16 +21,16 @@ final class CachedTokens implements FileTokens {
         private final Thread thread = Thread.currentThread();
         private volatile boolean woken;
 
-        /** Locked pages, if any. */
+        /** From there to the end are pages that the thread's request has locked, or may have; none if that is not before the end. */
         private long firstPage;
 
         private long endPage;
+        /** It has locked them for certain. */
+        private boolean surely;
 
         WaitingThread(long from, long to, Mode mode) {
             super(from, to, mode);
         }
-
-        private boolean surely;
 
         void lockPages(LockedPages pages) {
             if (!pages.isEmpty()) {
@@ -45,7 +45,7 @@ final class CachedTokens implements FileTokens {
         }
     }
 
-    /** Work that may block, and what it is for. */
+    /** Work that may block: a recall's flush, after which {@code keep} stays, or its invalidation. */
     private record Job(
             RangeRecall recall, boolean flush, @Nullable Mode keep) {}
 

@@ -48,12 +48,14 @@ public final class TokenCache implements TokenClient, AutoCloseable {
     private final ExecutorService workers = Executors.newCachedThreadPool(
             Thread.ofPlatform().daemon().name("tessera-recall-", 0).factory());
     private volatile @Nullable RecallHandler handler;
+    /** No session: nothing is held, and nothing can be entered. */
     private volatile boolean ended;
     /** Null while there is none: messages wait. */
     private volatile @Nullable OwnerLink link;
     /** Of the link, or of the next one. */
     private volatile long generation;
 
+    /** The owner's sequence when it took note of what was held, for the present link. */
     private volatile long seenAtLeast;
 
     public TokenCache(OwnerLink link) {

@@ -134,31 +134,26 @@ class DetachTest {
                 .u64(0)
                 .u64(0)
                 .bytes();
-        assertThat(kernel.serve(request))
-                .last()
-                .isEqualTo(WireBytes.answer()
-                        .u64(5)
-                        .u64(1)
-                        .u32(1)
-                        .u32(8)
-                        .raw((byte) 'a')
-                        .zeros(7)
-                        .bytes());
+        assertThat(kernel.serve(request)).last().isEqualTo(oneEntry());
         kernel.behaviour = rq -> {
             rq.detach();
             Request.Directory late = rq.directory(65536, false);
             late.add(new byte[] {'a'}, 5, 8, 1);
             late.reply();
         };
-        assertThat(kernel.serve(request))
-                .containsExactly(WireBytes.answer()
-                        .u64(5)
-                        .u64(1)
-                        .u32(1)
-                        .u32(8)
-                        .raw((byte) 'a')
-                        .zeros(7)
-                        .bytes());
+        assertThat(kernel.serve(request)).containsExactly(oneEntry());
+    }
+
+    /** A directory's answer: a regular file, inode 5, named a. */
+    private static byte[] oneEntry() {
+        return WireBytes.answer()
+                .u64(5)
+                .u64(1)
+                .u32(1)
+                .u32(8)
+                .raw((byte) 'a')
+                .zeros(7)
+                .bytes();
     }
 
     @Test

@@ -4,7 +4,6 @@ import io.tesserafs.coherence.lock.LockService;
 import io.tesserafs.coherence.session.Lease;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.TokenCache;
-import io.tesserafs.coherence.token.TokenMessage;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.FsException;
@@ -13,8 +12,6 @@ import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.security.SecureRandom;
-import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -22,13 +19,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * This node's session with the owner of one volume, wherever that is. A thread of its own keeps it: it finds the owner, attaches, renews the lease,
+ * This node's session with the owner of one volume, wherever that is. A {@link SessionKeeper} finds the owner, attaches, renews the lease,
  * and when the connection or the owner is lost, finds it again. While the lease lasts, what the node holds stays good and calls wait; when
- * it ends, by this node's clock, everything cached is dropped and calls fail, until a new session begins.
+ * it ends, by this node's clock, everything cached is dropped and calls fail, until a new session begins. Thread-safe.
  */
 public final class NodeSession implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(NodeSession.class);
-    private static final long RETRY_MS = 50;
     /** A call that takes longer is tried again, under the same number. */
     private static final long CALL_TIMEOUT_MS = 30_000;
 
@@ -54,7 +50,7 @@ public final class NodeSession implements AutoCloseable {
         }
     }
 
-    /** What the session's state means for the mount. Called on the session's thread, or an owner's. */
+    /** What the session's state means for the mount. Called on the session's threads, or an owner's. */
     public interface Node {
         /** See {@code TesseraFileSystem.alone}. May block. */
         void alone(boolean alone);
@@ -73,53 +69,42 @@ public final class NodeSession implements AutoCloseable {
     }
 
     private final int volume;
-    private final int node;
-    private final OwnerFinder finder;
-    private final NodeEndpoint endpoint;
     private final TokenCache tokens;
     private final Node callbacks;
-    private final SecureRandom random = new SecureRandom();
     private final SessionCounters counters = new SessionCounters();
     private final KnownMetadata known;
     private final RemoteVolume remote;
     private final SessionLocks locks;
-    private final Thread keeper;
+    private final SessionKeeper keeper;
     /** Ends the session when its lease ends, whatever the keeper is waiting for just then. */
     private final Thread watcher;
 
     /** Guarded by this, as is the rest that is not volatile. */
     private State state = State.NONE;
 
+    /** Numbers of calls that have no answer yet. The owner forgets its answers to those below the first. */
     private final TreeSet<Long> unanswered = new TreeSet<>();
+    /** The newest number of a call. Numbers go on from session to session, so that none is used twice. */
     private long lastCall;
+    /** This node's sessions with the volume that are over. */
     private long sessions;
+
     private volatile @Nullable OwnerConnection link;
     private volatile SessionId session = new SessionId(1);
     private @Nullable Lease lease;
-    /** Of the owner that the session was with last. */
-    private long lastEpoch;
-    /** Whether that was in this process. The keeper's. */
-    private boolean lastOwnerHere;
-
     /** What the last session covered is being dropped. */
     private boolean losing;
-    /** OPENs of this session. The keeper's. */
-    private long openings;
 
     public NodeSession(
             int volume, int node, OwnerFinder finder, NodeEndpoint endpoint, TokenCache tokens, Node callbacks) {
         this.volume = volume;
-        this.node = node;
-        this.finder = finder;
-        this.endpoint = endpoint;
         this.tokens = tokens;
         this.callbacks = callbacks;
         this.known = new KnownMetadata(tokens::isHeldSince);
         OwnerCalls calls = new OwnerCalls(this::call, counters);
         this.remote = new RemoteVolume(calls, known);
         this.locks = new SessionLocks(this, calls);
-        this.keeper =
-                Thread.ofPlatform().daemon().name("tessera-session-" + volume).unstarted(this::keep);
+        this.keeper = new SessionKeeper(this, volume, node, finder, endpoint, tokens, callbacks, locks, known, remote);
         this.watcher =
                 Thread.ofPlatform().daemon().name("tessera-lease-" + volume).unstarted(this::watch);
     }
@@ -268,7 +253,7 @@ public final class NodeSession implements AutoCloseable {
     }
 
     /** The link does not work any more; the keeper makes another. */
-    private void broken(OwnerConnection which) {
+    void broken(OwnerConnection which) {
         synchronized (this) {
             if (link != which) {
                 return;
@@ -288,7 +273,7 @@ public final class NodeSession implements AutoCloseable {
     }
 
     /** The owner in this process may have been replaced from that time on. */
-    private synchronized void endSoonAfter(long ns, OwnerConnection here) {
+    synchronized void endSoonAfter(long ns, OwnerConnection here) {
         Lease current = lease;
         if (current != null && callbacks.hasRivals()) {
             current.endBy(ns + TimeUnit.MILLISECONDS.toNanos(here.terms().deposedMs()));
@@ -301,49 +286,6 @@ public final class NodeSession implements AutoCloseable {
         OwnerConnection current = link;
         if (current != null && current.here() != null) {
             endSoonAfter(System.nanoTime(), current);
-        }
-    }
-
-    private void keep() {
-        long pauseMs = 0;
-        while (state() != State.CLOSED) {
-            try {
-                sleep(pauseMs);
-                pauseMs = RETRY_MS;
-                OwnerConnection made = attach();
-                if (made != null) {
-                    pauseMs = 0;
-                    renewUntilBroken(made);
-                }
-            } catch (InterruptedException e) {
-                return; // closed
-            } catch (IOException e) {
-                LOG.debug("volume {}: {}", volume, e.getMessage());
-                renewWhileVacant();
-            } catch (RuntimeException e) {
-                LOG.error("volume {}: the session failed, trying again", volume, e);
-            }
-        }
-    }
-
-    /** A new owner may take longer to read the log than a lease lives. */
-    private void renewWhileVacant() {
-        Lease known;
-        long epoch;
-        synchronized (this) {
-            known = lease;
-            epoch = lastEpoch;
-        }
-        if (known == null || lastOwnerHere) {
-            return; // for the node of the last owner the next one waits less
-        }
-        long askedAtNs = System.nanoTime();
-        try {
-            if (finder.isVacant(volume, epoch) && known.renewed(askedAtNs, System.nanoTime())) {
-                LOG.debug("volume {}: the next owner has not begun yet", volume);
-            }
-        } catch (IOException e) {
-            LOG.debug("volume {}: not known whether it has an owner: {}", volume, e.getMessage());
         }
     }
 
@@ -373,134 +315,87 @@ public final class NodeSession implements AutoCloseable {
         }
     }
 
-    private static void sleep(long ms) throws InterruptedException {
-        if (ms > 0) {
-            Thread.sleep(ms);
+    // ---- what the keeper notes
+
+    /** Where the session stood at one moment. {@code generation} counts this node's sessions with the volume. */
+    record Standing(@Nullable Lease lease, long generation) {}
+
+    /** Returns once nothing of an earlier session is being dropped. Without a lease a new session is to begin. */
+    synchronized Standing awaitSettled() throws InterruptedException {
+        while (losing) {
+            wait();
         }
+        return new Standing(lease, sessions);
     }
 
-    private @Nullable OwnerConnection attach() throws IOException, InterruptedException {
-        Lease before;
-        long mine;
+    /** A new session is about to begin. The keeper's. */
+    void beginAs(SessionId id) {
+        session = id;
+    }
+
+    /** Whether what the session covered is dropped, or is being dropped. */
+    synchronized boolean isOver(Standing standing) {
+        return sessions != standing.generation;
+    }
+
+    /**
+     * The owner has taken the session up, over this link.
+     *
+     * @param since the standing when that began
+     * @param sentAtNs when the owner was asked: from then the lease counts
+     * @return false if it is too late: the session is over, or will be
+     */
+    synchronized boolean attached(OwnerConnection made, SessionTerms terms, Standing since, long sentAtNs) {
+        if (isOver(since) || state == State.CLOSED) {
+            return false;
+        }
+        long now = System.nanoTime();
+        Lease current = since.lease;
+        if (current == null) {
+            current = new Lease(terms.termMs(), terms.marginMs(), sentAtNs);
+            lease = current;
+            notifyAll();
+        } else {
+            current.renewed(sentAtNs, now);
+        }
+        if (!current.isValid(now)) {
+            return false; // the watcher gives it up
+        }
+        known.clear(); // before anything is learned over the new link
+        link = made;
+        become(State.ATTACHED);
+        return true;
+    }
+
+    synchronized @Nullable Lease lease() {
+        return lease;
+    }
+
+    /** Waits until it is time to renew the session. False if the link is none any more. */
+    @SuppressWarnings("WaitNotInLoop") // to renew it too early does no harm
+    boolean awaitRenewal(OwnerConnection current) throws InterruptedException {
         synchronized (this) {
-            while (losing) {
-                wait();
-            }
-            before = lease;
-            mine = sessions;
-        }
-        boolean fresh = before == null;
-        if (fresh) {
-            session = new SessionId(random.nextLong() | 1);
-            openings = 0;
-        }
-        OwnerFinder.Whereabouts owner = finder.find(volume);
-        long sentAtNs = System.nanoTime();
-        callbacks.alone(false);
-        if (fresh) {
-            callbacks.sessionBegins(session);
-            tokens.beginSession();
-        }
-        List<TokenMessage.Held> holds = tokens.detach();
-        if (isOver(mine)) {
-            return null; // the owner must not hear that less is held while the rest is still being dropped
-        }
-        OwnerConnection made = OwnerConnection.to(owner, volume, node, session, endpoint, callbacks, locks, known);
-        boolean done = false;
-        try {
-            OwnedVolume.Attached attached = made.attach(tokens, ++openings, holds);
-            if (attached == null) {
-                lose(before, "the owner knows it no more");
-                return null;
-            }
-            if (!locks.restore(made, restoreNumber(), oldestUnanswered())) {
-                return null;
-            }
-            SessionTerms terms = attached.terms();
-            synchronized (this) {
-                if (isOver(mine) || state == State.CLOSED) {
-                    return null;
-                }
-                long now = System.nanoTime();
-                if (before == null) {
-                    before = new Lease(terms.termMs(), terms.marginMs(), sentAtNs);
-                    lease = before;
-                    notifyAll();
-                } else {
-                    before.renewed(sentAtNs, now);
-                }
-                if (!before.isValid(now)) {
-                    return null; // too late: the watcher gives it up
-                }
-                known.clear(); // before anything is learned over the new link
-                link = made;
-                lastEpoch = attached.epoch();
-                lastOwnerHere = made.here() != null;
-                become(State.ATTACHED);
-            }
-            done = true;
-            locks.askAgain();
-            remote.forgetStock(); // the owner may be another one, which does not know of it
-            LOG.info("volume {}: session {} with {}", volume, session, made);
-            return made;
-        } finally {
-            if (!done) {
-                made.close();
+            if (link == current) {
+                wait(current.renewEveryMs());
             }
         }
+        return link == current;
     }
 
-    private synchronized long restoreNumber() {
+    /** The number of a call that says what locks are held. */
+    synchronized long restoreNumber() {
         return ++lastCall;
     }
 
-    private synchronized long oldestUnanswered() {
+    synchronized long oldestUnanswered() {
         return unanswered.isEmpty() ? lastCall : Math.min(lastCall, unanswered.first());
-    }
-
-    private void renewUntilBroken(OwnerConnection current) throws InterruptedException {
-        current.settled();
-        while (link == current) {
-            synchronized (this) {
-                if (link == current) {
-                    wait(current.renewEveryMs());
-                }
-            }
-            if (link != current) {
-                return;
-            }
-            Lease known;
-            synchronized (this) {
-                known = lease;
-            }
-            long sentAtNs = System.nanoTime();
-            Boolean renewed = current.renew();
-            if (renewed == null) {
-                broken(current);
-            } else if (!renewed) {
-                broken(current);
-                lose(known, "the owner knows it no more");
-            } else if (known != null && !known.renewed(sentAtNs, System.nanoTime())) {
-                broken(current);
-                lose(known, "its lease ended");
-            } else {
-                OwnedVolume here = current.here();
-                if (here != null && here.isDoubted()) {
-                    endSoonAfter(sentAtNs, current);
-                }
-            }
-        }
-    }
-
-    private synchronized boolean isOver(long which) {
-        return sessions != which;
     }
 
     /**
      * The session of that lease is over, if it was not yet. Everything it covered is dropped before this returns, or before the next one begins if that is
      * done already elsewhere.
      */
-    private void lose(@Nullable Lease which, String why) {
+    void lose(@Nullable Lease which, String why) {
         SessionId old;
         OwnerConnection way;
         synchronized (this) {
@@ -553,7 +448,7 @@ public final class NodeSession implements AutoCloseable {
             link = null;
             notifyAll();
         }
-        keeper.interrupt();
+        keeper.stop();
         watcher.interrupt();
         locks.close();
         if (current != null) {

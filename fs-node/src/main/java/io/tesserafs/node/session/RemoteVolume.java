@@ -23,9 +23,9 @@ final class RemoteVolume implements VolumeService {
     private static final Logger LOG = LoggerFactory.getLogger(RemoteVolume.class);
     /** Entries in one answer at most: what one READDIR of the kernel holds. */
     private static final int READDIR_ENTRIES = 1024;
-
+    /** In the answer that begins a directory: perhaps the caller wants no more. */
     private static final int READDIR_ENTRIES_AT_FIRST = 128;
-    /** Those of entries start there. */
+    /** Cookies of entries are not below; a smaller one stands before them all. */
     private static final int FIRST_COOKIE = 16;
 
     private final OwnerCalls calls;
@@ -132,7 +132,7 @@ final class RemoteVolume implements VolumeService {
         }
     }
 
-    /** The first part is small: perhaps the caller wants no more. */
+    /** Asks for the next part of a directory. */
     private Listing list(long dir, long cookie, boolean plus) throws FsException {
         int most = cookie < FIRST_COOKIE ? READDIR_ENTRIES_AT_FIRST : READDIR_ENTRIES;
         WireOut request =

@@ -318,6 +318,10 @@ final class NodeServices implements AutoCloseable {
     }
 
     synchronized void mount(OpenVolume volume, Path path) throws IOException {
+        if (volume.owner().isEmpty() && !new LooseData(new ClusterOwners(this), brick()).settle(volume)) {
+            throw new IOException("this host has lost its memory, and the owner of volume "
+                    + volume.info().name() + " does not say what of it was not durable; try again when it is there");
+        }
         MountConfig given = config.mounts().stream()
                 .filter(m -> m.volume().equals(volume.info().name()))
                 .findFirst()

@@ -213,6 +213,7 @@ final class Ownership implements AutoCloseable {
         int heir = VolumeOwner.heir(manifests);
         if (heir != 0
                 && heir != coordination.node().value()
+                && brick.isRecovered() // else it may be the only one that can read the log
                 && coordination.nodes().find(new NodeId(heir)).isPresent()) {
             LOG.info("volume {}: node {} is to own it", info.name(), heir);
             return false;

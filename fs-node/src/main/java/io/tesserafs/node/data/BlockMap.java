@@ -5,10 +5,13 @@ import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.node.namespace.ExtentRef;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Handles to the blocks that open files use, one per block, shared and counted: many small files live in one block. Thread-safe. */
 final class BlockMap {
@@ -29,6 +32,9 @@ final class BlockMap {
             this.losses = brick.losses();
         }
     }
+
+    private static final Logger LOG = LoggerFactory.getLogger(BlockMap.class);
+    private static final BlockId FIRST_BLOCK = BlockId.of(1, 0);
 
     private final BrickSet bricks;
     private final ConcurrentHashMap<BlockId, Mapped> blocks = new ConcurrentHashMap<>();
@@ -62,6 +68,27 @@ final class BlockMap {
             }
             brick.unmap(fresh.handle);
         }
+    }
+
+    /** Whether the brick is there and known to have lost memory since. May wait for it, though not for long. */
+    boolean hasLost(Mapped mapped) {
+        BrickId brick = mapped.brick.brick();
+        for (int attempt = 0; attempt < 2; attempt++) {
+            try {
+                BrickClient client = bricks.client(brick);
+                try {
+                    client.list(FIRST_BLOCK, 1); // a client does not know by itself whether its brick is still there
+                    return client.losses() != mapped.losses;
+                } catch (BrickException e) {
+                    bricks.failed(client); // perhaps of a process that is dead
+                    LOG.debug("brick {}: {}", brick, e.getMessage());
+                }
+            } catch (BrickException e) {
+                LOG.debug("brick {} is away: {}", brick, e.getMessage());
+                return false;
+            }
+        }
+        return false;
     }
 
     private BlockHandle map(BrickClient brick, ExtentRef ref) throws BrickException {

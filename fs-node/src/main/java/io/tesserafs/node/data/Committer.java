@@ -37,7 +37,9 @@ final class Committer {
                 interrupted = true;
             }
         }
-        round();
+        if (!round()) {
+            LOG.warn("not all that was written could be saved before the end; bricks of other nodes may be away");
+        }
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
@@ -68,6 +70,7 @@ final class Committer {
                 any = true;
             } catch (DeadTileException e) {
                 all = false;
+                LOG.debug("inode {}: commit put off: {}", file.ino, e.getMessage());
                 volume.reviveSoon(file, e.tile());
             } catch (UnavailableException e) {
                 all = false;

@@ -349,6 +349,25 @@ final class FileAccess {
         withTiles(file, tile << TileMap.TILE_SHIFT, tile + 1 << TileMap.TILE_SHIFT, LockedPages.NONE, () -> tile);
     }
 
+    /** The same while its token is being given back: nobody can enter it any more, but it is still this node's. */
+    void reviveLeaving(FileState file, long tile) throws FsException {
+        long deadline = System.nanoTime() + DEAD_TILE_PATIENCE_NS;
+        long pauseMs = FIRST_PAUSE_MS;
+        while (true) {
+            forget(file, tile);
+            try {
+                fetch(file, tile, tile + 1);
+                return;
+            } catch (DeadTileException e) {
+                if (System.nanoTime() - deadline > 0) {
+                    throw e;
+                }
+            }
+            pause(pauseMs);
+            pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+        }
+    }
+
     /** A tile's handle is dead: the next use maps its block again. */
     static void forget(FileState file, long tile) {
         long stamp = file.lock.writeLock();

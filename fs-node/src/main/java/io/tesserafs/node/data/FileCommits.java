@@ -138,6 +138,9 @@ final class FileCommits {
         if (!(file.attrChanged || file.clearSuidGid || file.loose && durable)) {
             return;
         }
+        if (!durable) {
+            checkNotLost(file);
+        }
         List<Change> changes = new ArrayList<>();
         List<Flush> flushes = new ArrayList<>();
         long[] holes;
@@ -191,11 +194,40 @@ final class FileCommits {
     }
 
     /**
+     * What need not be flushed can be committed without a handle, while its brick is away: it will have the bytes, or say that it has lost them. But not if it is
+     * back and has. Waits for bricks of handles that are dead.
+     */
+    private void checkNotLost(FileState file) throws DeadTileException {
+        for (Tile tile : changedAndDead(file)) {
+            if (blocks.hasLost(tile.mapped)) {
+                throw new DeadTileException(
+                        tile, "brick " + tile.ref.brick() + " has lost what was written to block " + tile.ref.block());
+            }
+        }
+    }
+
+    private static List<Tile> changedAndDead(FileState file) {
+        List<Tile> dead = List.of();
+        long stamp = file.lock.readLock();
+        try {
+            for (Tile tile : file.tiles.all()) {
+                if (tile.changed && !tile.alive()) {
+                    dead = dead.isEmpty() ? new ArrayList<>() : dead;
+                    dead.add(tile);
+                }
+            }
+        } finally {
+            file.lock.unlockRead(stamp);
+        }
+        return dead;
+    }
+
+    /**
      * Before anything is taken: what was written through a handle that died is saved later, through a new one, when it is known whether the brick still has it.
      */
     private static void checkAlive(FileState file, boolean durable) throws DeadTileException {
         for (Tile tile : file.tiles.all()) {
-            if ((tile.changed || durable && tile.isDirty()) && !tile.alive()) {
+            if (durable && (tile.changed || tile.isDirty()) && !tile.alive()) {
                 throw new DeadTileException(tile, "the handle to block " + tile.ref.block() + " is dead");
             }
         }

@@ -24,6 +24,8 @@ import org.slf4j.LoggerFactory;
 /** What all request handlers of one mounted volume share. Thread-safe. */
 final class NodeVolume {
     private static final Logger LOG = LoggerFactory.getLogger(NodeVolume.class);
+    /** For bricks that come and go while a file is saved; each time it is waited for by itself. */
+    private static final long SAVE_PATIENCE_NS = TimeUnit.SECONDS.toNanos(30);
 
     private static final long KERNEL_WAIT_MS = 100;
 
@@ -387,12 +389,15 @@ final class NodeVolume {
 
     /** Makes what this node changed in a file durable, all but the owner's log. Where a brick was away, once it is back; though not for long. */
     void save(FileState file) throws FsException {
+        long deadline = System.nanoTime() + SAVE_PATIENCE_NS;
         while (true) {
             try {
                 commit(file, true, true);
                 return;
             } catch (DeadTileException e) {
-                LOG.debug("inode {}: {}", file.ino, e.getMessage());
+                if (System.nanoTime() - deadline > 0) {
+                    throw e;
+                }
                 access.revive(file, e.tile());
             }
         }

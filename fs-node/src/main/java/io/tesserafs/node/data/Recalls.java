@@ -13,6 +13,8 @@ import org.slf4j.LoggerFactory;
 /** What the owner's recalls do here: the kernel forgets, unsaved changes go to the owner, and what this node knew becomes stale. */
 final class Recalls implements TokenClient.RecallHandler {
     private static final Logger LOG = LoggerFactory.getLogger(Recalls.class);
+    /** Tiles of one file whose brick was away, in one recall. Who waits has the file revoked in the end. */
+    private static final int MAX_REVIVALS = 64;
 
     private final NodeVolume volume;
 
@@ -65,7 +67,7 @@ final class Recalls implements TokenClient.RecallHandler {
             if (file.writers > 0) {
                 materialise(file, fromByte, toByte);
             }
-            volume.commits.handOver(file);
+            handOver(file);
         } finally {
             if (keep == null) {
                 long stamp = file.lock.writeLock();
@@ -75,6 +77,21 @@ final class Recalls implements TokenClient.RecallHandler {
                 } finally {
                     file.lock.unlockWrite(stamp);
                 }
+            }
+        }
+    }
+
+    /** Where a brick was away, once it is back; though not for long. */
+    private void handOver(FileState file) throws FsException {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                volume.commits.handOver(file);
+                return;
+            } catch (DeadTileException e) {
+                if (attempt == MAX_REVIVALS) {
+                    throw e;
+                }
+                volume.access.reviveLeaving(file, e.tile());
             }
         }
     }

@@ -85,8 +85,15 @@ final class TileMap {
      * What the owner says of a range; fetched without the lock, then applied under it.
      *
      * @param known how many of the extents the owner knows; the others are reservations of this node
+     * @param gone reservations that the brick does not have any more
      */
-    record Fetched(long fromTile, long toTile, int known, List<Extent> extents, List<BlockMap.Mapped> blocks) {}
+    record Fetched(
+            long fromTile,
+            long toTile,
+            int known,
+            List<Extent> extents,
+            List<BlockMap.Mapped> blocks,
+            List<Extent> gone) {}
 
     /** Tiles whose handles died before the owner was told of them. Under the lock. */
     List<Extent> deadReservations(long fromTile, long toTile) {
@@ -107,16 +114,32 @@ final class TileMap {
     Fetched fetch(long fromTile, long toTile, List<Extent> reserved) throws FsException {
         List<Extent> extents = new ArrayList<>(service.layout(ino, fromTile, toTile));
         int known = extents.size();
-        extents.addAll(reserved);
         List<BlockMap.Mapped> mapped = new ArrayList<>(extents.size());
+        List<Extent> gone = new ArrayList<>();
+        Fetched fetched = new Fetched(fromTile, toTile, known, extents, mapped, gone);
         try {
             for (Extent extent : extents) {
                 mapped.add(blocks.acquire(extent.ref()));
             }
-            return new Fetched(fromTile, toTile, known, extents, mapped);
+            for (Extent extent : reserved) {
+                acquireReserved(extent, fetched);
+            }
+            return fetched;
         } catch (BrickException e) {
-            drop(new Fetched(fromTile, toTile, known, extents, mapped));
+            drop(fetched);
             throw DeadTileException.of(fromTile, e);
+        }
+    }
+
+    private void acquireReserved(Extent extent, Fetched to) throws BrickException {
+        try {
+            to.blocks.add(blocks.acquire(extent.ref()));
+            to.extents.add(extent);
+        } catch (BrickException e) {
+            if (e.reason() != BrickException.Reason.NOT_FOUND) {
+                throw e;
+            }
+            to.gone.add(extent); // a new owner gave it up, as this node had not committed it for too long
         }
     }
 
@@ -134,7 +157,10 @@ final class TileMap {
             BlockMap.Mapped block = fetched.blocks.get(i);
             named.add(extent.tile(), extent.tile() + 1);
             Tile known = get(extent.tile());
-            if (!stale.contains(extent.tile()) || i >= fetched.known && !isReservation(known, extent)) {
+            boolean ofOwner = i < fetched.known;
+            if (!stale.contains(extent.tile())
+                    || !ofOwner && !isReservation(known, extent)
+                    || ofOwner && isMoving(known, extent)) {
                 blocks.release(extent.ref(), block);
             } else if (known != null && known.ref.equals(extent.ref()) && known.mapped == block) {
                 known.validBytes = known.changed ? known.validBytes : extent.validBytes();
@@ -145,14 +171,31 @@ final class TileMap {
                         new Tile(extent.tile(), extent.ref(), block, Tile.State.COMMITTED, extent.validBytes())));
             }
         }
+        for (Extent extent : fetched.gone) {
+            Tile known = get(extent.tile());
+            if (known != null && isReservation(known, extent)) {
+                known.state = Tile.State.COMMITTED; // nobody has it to take it back
+                drop(known);
+            }
+        }
         for (Tile tile : all()) {
             boolean inside = tile.index >= fetched.fromTile && tile.index < fetched.toTile;
-            if (inside && stale.contains(tile.index) && !named.contains(tile.index) && !tile.changed) {
-                lost |= tile.isDirty() && !tile.alive();
-                remove(tile); // a hole by now
+            boolean unsaved = tile.changed && (tile.alive() || tile.state != Tile.State.COMMITTED);
+            if (inside && stale.contains(tile.index) && !named.contains(tile.index) && !unsaved) {
+                drop(tile); // a hole by now
             }
         }
         stale.remove(fetched.fromTile, fetched.toTile);
+    }
+
+    private void drop(Tile tile) {
+        lost |= (tile.changed || tile.isDirty()) && !tile.alive();
+        remove(tile);
+    }
+
+    /** Whether the tile was given another place here, of which the owner has not heard. */
+    private static boolean isMoving(@Nullable Tile tile, Extent extent) {
+        return tile != null && tile.changed && tile.state != Tile.State.COMMITTED && !tile.ref.equals(extent.ref());
     }
 
     private static boolean isReservation(@Nullable Tile tile, Extent extent) {

@@ -4,9 +4,9 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 
 /**
  * Extents whose last bytes are not known to be durable, because nobody who wrote them flushed them after they were committed, or has said so yet. As long as
@@ -51,15 +51,22 @@ final class LooseExtents {
 
     /** Flushes them all, on a brick that has lost nothing since they were committed, or has made up for it. */
     void makeDurable(BrickId brick, OwnerBricks bricks) throws BrickException, FsException {
-        List<LooseExtent> loose = find(brick, ALL);
-        Set<BlockId> flushed = new HashSet<>();
-        for (LooseExtent extent : loose) {
-            BlockId block = extent.ref().block();
-            if (flushed.add(block)) {
-                bricks.tell(brick, client -> OwnerBlocks.flush(client, block, 0, BlockId.BLOCK_BYTES));
+        Map<BlockId, List<LooseExtent>> byBlock = new LinkedHashMap<>();
+        for (LooseExtent extent : find(brick, ALL)) {
+            byBlock.computeIfAbsent(extent.ref().block(), block -> new ArrayList<>())
+                    .add(extent);
+        }
+        // Each by itself: what is cut and written again meanwhile must not be taken for flushed.
+        for (Map.Entry<BlockId, List<LooseExtent>> each : byBlock.entrySet()) {
+            try {
+                bricks.tell(brick, client -> OwnerBlocks.flush(client, each.getKey(), 0, BlockId.BLOCK_BYTES));
+                settle(each.getValue());
+            } catch (BrickException e) {
+                if (e.reason() != BrickException.Reason.NOT_FOUND) { // its files were deleted meanwhile
+                    throw e;
+                }
             }
         }
-        settle(loose);
     }
 
     /** Their bytes are durable, whatever they are now. What was cut, moved or removed meanwhile stays as it is. */

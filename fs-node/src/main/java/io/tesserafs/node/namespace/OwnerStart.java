@@ -77,12 +77,15 @@ final class OwnerStart {
         if (manifest.epoch() > epoch) {
             throw new StaleEpochException("the manifest is of epoch " + manifest.epoch() + ", ours is " + epoch);
         }
-        BrickId source = fresh ? bricks.local() : fence(manifest);
+        Recovery.Result found = fresh ? read(manifest, bricks.local()) : readAny(manifest);
+        return start(manifest, stored.version(), found, fresh, nowNs);
+    }
+
+    private Recovery.Result read(Manifest manifest, BrickId source) throws IOException {
         try (OwnerBlocks reading = new OwnerBlocks(config, bricks.client(source), 1)) {
-            Recovery.Result found = source.equals(bricks.local())
+            return source.equals(bricks.local())
                     ? replay(reading, manifest, sameBoot)
                     : fetch(reading, manifest, source);
-            return start(manifest, stored.version(), found, fresh, nowNs);
         }
     }
 
@@ -109,8 +112,8 @@ final class OwnerStart {
         }
     }
 
-    /** Fences all owners that may still believe to be it on one brick that has the whole log, and returns that brick. This node's, if it has it. */
-    private BrickId fence(Manifest manifest) throws IOException {
+    /** Fences all owners that may still believe to be it on one brick that has the whole log, and reads it. This node's, if it has it. */
+    private Recovery.Result readAny(Manifest manifest) throws IOException {
         List<BrickId> copies = new ArrayList<>();
         for (int number : new int[] {manifest.home(), manifest.mirror()}) {
             if (number != 0) {
@@ -121,12 +124,12 @@ final class OwnerStart {
         // First what is near, last what is likely to be dead: nothing is granted while this waits for it.
         List<BrickId> up = bricks.others();
         copies.sort(Comparator.comparingInt(copy -> copy.equals(bricks.local()) ? 0 : up.contains(copy) ? 1 : 2));
-        List<BrickException> failures = new ArrayList<>();
+        List<IOException> failures = new ArrayList<>();
         for (BrickId copy : copies) {
             try {
                 OwnerSession.fence(bricks, copy, config.uuid(), manifest.epoch(), epoch);
-                return copy;
-            } catch (BrickException e) {
+                return read(manifest, copy);
+            } catch (BrickException | LogUnreachableException e) {
                 LOG.info("volume {}: brick {}, which has the log: {}", config.name(), copy, e.getMessage());
                 failures.add(e);
             }

@@ -186,33 +186,47 @@ class PowerLossTest {
         assertThat(Files.readAllBytes(loose)).isEqualTo(filled('K'));
     }
 
-    @Test
-    void shouldSayThatBytesWrittenToAnotherHostAreLost() throws IOException {
-        own(survivor);
-        Path directory = CLUSTER.workDirectory("lost");
-        write(at(victim, directory).resolve("f"), 'D', true);
-        Path here = at(survivor, directory).resolve("f");
+    /** Whether fsync says that bytes are lost which were written to a host that then lost its memory: not if they were flushed in the background at that very moment. */
+    private boolean losesWhatIsWritten(Path here) throws IOException {
         try (FileChannel open = FileChannel.open(here, StandardOpenOption.WRITE)) {
             open.write(ByteBuffer.wrap(filled('W')));
             victim.kill();
             loseMemory('W');
             CLUSTER.network().heal();
-            assertThatThrownBy(() -> open.force(true)).isInstanceOf(IOException.class);
-            open.force(true); // said once
+            try {
+                open.force(true);
+                return false;
+            } catch (IOException e) {
+                open.force(true); // said once
+                return true;
+            }
         }
-        try (FileChannel open = FileChannel.open(here, StandardOpenOption.WRITE)) {
-            open.write(ByteBuffer.wrap(filled('W')), 0);
-            open.force(true);
+    }
+
+    /** On the victim's brick. */
+    private Path writtenByVictim(Path directory) throws IOException {
+        own(survivor);
+        write(at(victim, directory).resolve("f"), 'D', true);
+        return at(survivor, directory).resolve("f");
+    }
+
+    @Test
+    void shouldSayThatBytesWrittenToAnotherHostAreLost() throws IOException {
+        Path directory = CLUSTER.workDirectory("lost");
+        Path here = writtenByVictim(directory);
+        boolean said = losesWhatIsWritten(here);
+        if (!said) {
+            said = losesWhatIsWritten(here);
         }
+        assertThat(said).isTrue();
+        write(here, 'W', true);
         assertThat(Files.readAllBytes(at(victim, directory).resolve("f"))).isEqualTo(filled('W'));
     }
 
     @Test
     void shouldSaveWhatWasWrittenToAnotherHostWhoseDaemonCameBack() throws IOException {
-        own(survivor);
         Path directory = CLUSTER.workDirectory("saved");
-        write(at(victim, directory).resolve("f"), 'D', true);
-        Path here = at(survivor, directory).resolve("f");
+        Path here = writtenByVictim(directory);
         try (FileChannel open = FileChannel.open(here, StandardOpenOption.WRITE)) {
             open.write(ByteBuffer.wrap(filled('W')));
             victim.kill();

@@ -51,6 +51,12 @@ int main(void) {
     AT("QP_NUMBER", struct ibv_qp, qp_num);
     AT("QP_STATE", struct ibv_qp, state);
     AT("QP_TYPE", struct ibv_qp, qp_type);
+    AT("QP_EX_ID", struct ibv_qp_ex, wr_id);
+    AT("QP_EX_FLAGS", struct ibv_qp_ex, wr_flags);
+    AT("QP_EX_START", struct ibv_qp_ex, wr_start);
+    AT("QP_EX_COMPLETE", struct ibv_qp_ex, wr_complete);
+    /* wr_flush, which headers before rdma-core 45 lack: the second behind this one */
+    printf("QP_EX_FLUSH=%zu\n", offsetof(struct ibv_qp_ex, wr_abort) + 2 * sizeof(void *));
     SIZE("INIT_BYTES", struct ibv_qp_init_attr);
     AT("INIT_SEND_CQ", struct ibv_qp_init_attr, send_cq);
     AT("INIT_RECV_CQ", struct ibv_qp_init_attr, recv_cq);
@@ -62,6 +68,10 @@ int main(void) {
     AT("INIT_MAX_INLINE", struct ibv_qp_init_attr, cap.max_inline_data);
     AT("INIT_QP_TYPE", struct ibv_qp_init_attr, qp_type);
     AT("INIT_SIGNAL_ALL", struct ibv_qp_init_attr, sq_sig_all);
+    SIZE("INIT_EX_BYTES", struct ibv_qp_init_attr_ex);
+    AT("INIT_EX_MASK", struct ibv_qp_init_attr_ex, comp_mask);
+    AT("INIT_EX_PD", struct ibv_qp_init_attr_ex, pd);
+    AT("INIT_EX_SEND_OPERATIONS", struct ibv_qp_init_attr_ex, send_ops_flags);
     SIZE("SGE_BYTES", struct ibv_sge);
     AT("SGE_ADDRESS", struct ibv_sge, addr);
     AT("SGE_LENGTH", struct ibv_sge, length);
@@ -120,6 +130,7 @@ int main(void) {
     SIZE("DEVICE_ATTR_EX_BYTES", struct ibv_device_attr_ex);
     AT("DEVICE_ATTR_EX_ODP_GENERAL", struct ibv_device_attr_ex, odp_caps.general_caps);
     AT("DEVICE_ATTR_EX_ODP_RC", struct ibv_device_attr_ex, odp_caps.per_transport_caps.rc_odp_caps);
+    AT("DEVICE_ATTR_EX_CAPABILITIES", struct ibv_device_attr_ex, device_cap_flags_ex);
     AT("CM_ID_VERBS", struct rdma_cm_id, verbs);
     AT("CM_ID_CHANNEL", struct rdma_cm_id, channel);
     AT("CM_ID_QP", struct rdma_cm_id, qp);

@@ -21,6 +21,13 @@ public interface FuseSession {
     void invalidateInode(long ino, long offset, long length);
 
     /**
+     * After {@link #invalidateInode}, for pages that a mapping may have changed: returns when the kernel has nothing of the range under way to us any
+     * more that it had begun to write before. Linux before 6.16 does not wait for that by itself; with others this is nothing. {@code to}
+     * may be beyond the end of the file. What the kernel sends of it is answered without the filesystem.
+     */
+    void awaitWriteback(long ino, long from, long to);
+
+    /**
      * The file is at least so long: tells a kernel that believes less, since a page fault beyond what it believes is a SIGBUS and asks nobody. By
      * FUSE_NOTIFY_STORE of a byte before that end; the page is to be invalidated after. The kernel waits for that page's lock.
      */

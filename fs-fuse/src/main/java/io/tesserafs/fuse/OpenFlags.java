@@ -12,7 +12,7 @@ public final class OpenFlags {
     public static final int CACHE_DIR = 1 << 3;
     /** Do not send FLUSH on close. */
     public static final int NOFLUSH = 1 << 5;
-    /** Direct writes of one inode may run in parallel. */
+    /** Direct writes of one inode may run in parallel. Not passed on to kernels where {@link FuseSession#awaitWriteback} would wait for them. */
     public static final int PARALLEL_DIRECT_WRITES = 1 << 6;
 
     private OpenFlags() {}

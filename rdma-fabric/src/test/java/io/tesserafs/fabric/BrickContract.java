@@ -13,7 +13,9 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.Mapping;
 import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.pmem.Pool;
@@ -23,11 +25,13 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -55,9 +59,14 @@ abstract class BrickContract {
         return directory;
     }
 
+    /** Where a pool is made before each test. */
+    Path poolPath() throws Exception {
+        return poolDirectory().resolve("pool");
+    }
+
     @BeforeEach
     final void openBrick() throws Exception {
-        Path path = poolDirectory().resolve("pool");
+        Path path = poolPath();
         Pool.create(path, Pool.MIN_BYTES, "test", ID.value());
         brick = LocalBrick.open(Pool.open(path));
     }
@@ -290,6 +299,215 @@ abstract class BrickContract {
             refused(Reason.FENCED, () -> victim.fence(SESSION));
             refused(Reason.FENCED, () -> fabric().connect(ID, OTHER));
             assertThat(client.list(block(0), 10)).containsExactly(block(1).value());
+        }
+    }
+
+    private static List<BlockHandle> handles(List<Mapping> mappings) throws BrickException {
+        List<BlockHandle> handles = new ArrayList<>();
+        for (Mapping mapping : mappings) {
+            handles.add(mapping.handle());
+        }
+        return handles;
+    }
+
+    @Test
+    void shouldMapAndUnmapSeveralBlocksAtOnce() throws Exception {
+        try (BrickClient client = connect();
+                BrickClient other = fabric().connect(ID, OTHER);
+                Arena arena = Arena.ofConfined()) {
+            client.alloc(block(1), block(2), block(3));
+            List<BlockId> ids = List.of(block(3), block(1), block(3), block(2));
+            BlockHandle kept = client.map(block(1), Access.READ_WRITE);
+            for (int soon = 0; soon <= ids.size(); soon++) {
+                List<BlockHandle> handles = handles(client.mapAll(Access.READ_WRITE, soon, ids));
+                assertThat(handles).extracting(BlockHandle::block).containsExactlyElementsOf(ids);
+                MemorySegment buffer = arena.allocate(8);
+                for (int i = 0; i < ids.size(); i++) {
+                    handles.get(i).write(i * 8L, buffer.fill((byte) (i + 1)), 0, 8);
+                }
+                List<BlockHandle> readers = handles(other.mapAll(Access.READ, soon, ids));
+                for (int i = 0; i < ids.size(); i++) {
+                    readers.get(i).read(i * 8L, buffer, 0, 8);
+                    assertThat(buffer.get(ValueLayout.JAVA_BYTE, 7)).isEqualTo((byte) (i + 1));
+                    BlockHandle reader = readers.get(i);
+                    refused(Reason.ACCESS, () -> reader.write(0, buffer, 0, 1));
+                }
+                client.unmapAll(handles);
+                client.unmapAll(handles);
+                handles.forEach(handle -> assertDead(handle, buffer));
+                assertThat(readers).allMatch(BlockHandle::alive);
+                other.unmapAll(readers);
+                kept.write(0, buffer, 0, 8);
+            }
+            assertThat(client.mapAll(Access.READ, 0, List.of())).isEmpty();
+            client.unmapAll(List.of());
+        }
+    }
+
+    @Test
+    void shouldMapTheOthersWhenOneDoesNotExist() throws Exception {
+        try (BrickClient client = connect();
+                Arena arena = Arena.ofConfined()) {
+            client.alloc(block(1), block(2), block(3));
+            client.free(block(2));
+            List<Mapping> mappings = client.mapAll(Access.READ_WRITE, 3, List.of(block(1), block(2), block(3)));
+            refused(Reason.NOT_FOUND, () -> mappings.get(1).handle());
+            assertThat(mappings.get(1).handleOrNull()).isNull();
+            MemorySegment buffer = arena.allocate(8);
+            for (int i : new int[] {0, 2}) {
+                assertThat(mappings.get(i).handle().block()).isEqualTo(block(i + 1));
+                mappings.get(i).handle().write(0, buffer, 0, 8);
+            }
+        }
+    }
+
+    @Test
+    void shouldMapMoreBlocksThanOneCallTakes() throws Exception {
+        try (BrickClient client = connect();
+                Arena arena = Arena.ofConfined()) {
+            client.alloc(block(1), block(2));
+            List<BlockId> ids = new ArrayList<>();
+            for (int i = 0; i < 2500; i++) {
+                ids.add(block(1 + i % 2));
+            }
+            List<BlockHandle> handles = handles(client.mapAll(Access.READ_WRITE, ids.size(), ids));
+            assertThat(handles).extracting(BlockHandle::block).containsExactlyElementsOf(ids);
+            MemorySegment buffer = arena.allocate(8);
+            for (int i : new int[] {0, 31, 32, 1023, 1024, 2499}) {
+                handles.get(i).write(0, buffer, 0, 8);
+            }
+            client.unmapAll(handles);
+            assertThat(handles).noneMatch(BlockHandle::alive);
+            assertDead(handles.get(2499), buffer);
+        }
+    }
+
+    /** Of two blocks by turns, each range behind the one before; more than go in one request. */
+    private static List<FlushRange> ranges(BlockHandle... handles) {
+        List<FlushRange> ranges = new ArrayList<>();
+        for (int i = 0; i < 300; i++) {
+            ranges.add(new FlushRange(handles[i % handles.length], i * 100L, 100));
+        }
+        return ranges;
+    }
+
+    @Test
+    void shouldFlushManyRangesAtOnce() throws Exception {
+        try (BrickClient client = connect();
+                Arena arena = Arena.ofConfined()) {
+            client.alloc(block(1), block(2));
+            BlockHandle first = client.map(block(1), Access.READ_WRITE);
+            BlockHandle second = client.map(block(2), Access.READ_WRITE);
+            client.flushAll(List.of());
+            client.flushAll(ranges(first, second)); // nothing was written
+            MemorySegment bytes = arena.allocate(30_000).fill((byte) 7);
+            first.write(0, bytes, 0, 30_000);
+            second.write(0, bytes, 0, 30_000);
+            client.flushAll(ranges(first, second));
+            client.flushAll(ranges(second).subList(0, 1));
+            assertThat(first.alive()).isTrue();
+            assertThat(second.alive()).isTrue();
+            first.read(0, bytes.fill((byte) 0), 0, 30_000);
+            assertThat(bytes.toArray(ValueLayout.JAVA_BYTE)).containsOnly(7);
+        }
+    }
+
+    @Test
+    void shouldSayWhyOneOfManyRangesCannotBeFlushed() throws Exception {
+        try (BrickClient client = connect()) {
+            client.alloc(block(1), block(2));
+            BlockHandle alive = client.map(block(1), Access.READ_WRITE);
+            BlockHandle dead = client.map(block(2), Access.READ_WRITE);
+            List<FlushRange> beyond = ranges(alive, dead);
+            beyond.set(280, new FlushRange(alive, BlockId.BLOCK_BYTES - 1, 2));
+            refused(Reason.OUT_OF_BOUNDS, () -> client.flushAll(beyond));
+            client.unmap(dead);
+            refused(Reason.DEAD_HANDLE, () -> client.flushAll(ranges(alive, dead)));
+            assertThat(alive.alive()).isTrue();
+            client.flushAll(ranges(alive));
+        }
+    }
+
+    @Test
+    void shouldNotFlushForAFencedSession() throws Exception {
+        try (BrickClient client = connect();
+                BrickClient judge = fabric().connect(ID, OTHER)) {
+            client.alloc(block(1));
+            BlockHandle handle = client.map(block(1), Access.READ_WRITE);
+            judge.fence(SESSION);
+            refused(Reason.DEAD_HANDLE, () -> client.flushAll(ranges(handle)));
+        }
+    }
+
+    @Test
+    void shouldUnmapNothingIfOneHandleIsAnothers() throws Exception {
+        try (BrickClient client = connect();
+                BrickClient other = fabric().connect(ID, OTHER);
+                Arena arena = Arena.ofConfined()) {
+            client.alloc(block(1), block(2));
+            BlockHandle mine = client.map(block(1), Access.READ_WRITE);
+            BlockHandle theirs = other.map(block(2), Access.READ_WRITE);
+            assertThatThrownBy(() -> client.unmapAll(List.of(mine, theirs)))
+                    .isInstanceOf(IllegalArgumentException.class);
+            mine.write(0, arena.allocate(8), 0, 8);
+            theirs.write(0, arena.allocate(8), 0, 8);
+        }
+    }
+
+    @Test
+    void shouldKillHandlesOfABatchOneByOne() throws Exception {
+        try (BrickClient client = connect();
+                BrickClient other = fabric().connect(ID, OTHER);
+                Arena arena = Arena.ofConfined()) {
+            List<BlockId> ids = List.of(block(1), block(2), block(3), block(4));
+            client.alloc(ids.toArray(BlockId[]::new));
+            List<BlockHandle> handles = handles(client.mapAll(Access.READ_WRITE, 2, ids));
+            MemorySegment buffer = arena.allocate(8);
+            handles.get(0).write(0, buffer, 0, 8);
+            other.free(block(1), block(3));
+            client.unmap(handles.get(3));
+            assertDead(handles.get(0), buffer);
+            handles.get(1).write(0, buffer, 0, 8);
+            assertDead(handles.get(2), buffer);
+            assertDead(handles.get(3), buffer);
+            client.unmapAll(handles);
+            assertDead(handles.get(1), buffer);
+            other.fence(SESSION);
+            refused(Reason.FENCED, () -> client.mapAll(Access.READ, 1, ids));
+        }
+    }
+
+    @Test
+    void shouldCarryBytesOfReadersInEveryOrder() throws Exception {
+        try (BrickClient client = connect();
+                ExecutorService readers = Executors.newFixedThreadPool(3)) {
+            int blocks = (int) client.info().freeBlocks();
+            List<BlockId> ids =
+                    IntStream.range(0, blocks).mapToObj(BrickContract::block).toList();
+            client.alloc(ids.toArray(BlockId[]::new));
+            for (BlockHandle handle : handles(client.mapAll(Access.READ_WRITE, 1, ids))) {
+                long mark = handle.block().value();
+                handle.write(4096, MemorySegment.ofArray(new long[] {mark}), 0, 8);
+                client.unmap(handle);
+            }
+            List<BlockHandle> handles = handles(client.mapAll(Access.READ, 1, ids));
+            List<Future<?>> done = new ArrayList<>();
+            for (int reader = 0; reader < 3; reader++) {
+                Random order = reader == 0 ? null : new Random(reader);
+                done.add(readers.submit(() -> {
+                    for (int i = 0; i < blocks; i++) {
+                        BlockHandle handle = handles.get(order == null ? i : order.nextInt(blocks));
+                        long[] seen = new long[1];
+                        handle.read(4096, MemorySegment.ofArray(seen), 0, 8);
+                        assertThat(seen[0]).isEqualTo(handle.block().value());
+                    }
+                    return null;
+                }));
+            }
+            for (Future<?> one : done) {
+                one.get();
+            }
+            client.unmapAll(handles);
         }
     }
 

@@ -24,7 +24,7 @@ class AppendTest {
     private static final int LIMIT_MS = 60_000;
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.ofNodes("append", "1G");
+    static final TestCluster CLUSTER = TestCluster.ofNodes("append", "1G").patient();
 
     @ParameterizedTest
     @ValueSource(strings = {"", "sync"})

@@ -107,7 +107,8 @@ final class ChaosLoad {
             verb,
             directories.get(through).resolve(kind + node).toString(),
             cluster.scratch().resolve(kind + node + ".state").toString(),
-            Integer.toString(random.nextInt(1 << 30))
+            Integer.toString(random.nextInt(1 << 30)),
+            "far"
         };
     }
 

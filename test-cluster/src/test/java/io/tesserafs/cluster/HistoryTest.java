@@ -26,7 +26,7 @@ class HistoryTest {
     private static final int PAUSE_US = 20;
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.ofNodes("history", "1G");
+    static final TestCluster CLUSTER = TestCluster.ofNodes("history", "1G").patient();
 
     @ParameterizedTest
     @ValueSource(strings = {"file", "map", "file,map", "direct", "file sync", "map sync"})

@@ -33,7 +33,7 @@ class LifecycleTest {
                 setfattr -n user.colour -v blue headers/fs.h
                 truncate -s 10G sparse; echo end >>sparse; head -c 5000000 /dev/urandom >five
                 touch -d '2001-02-03 04:05:06.789012345' five
-                rm sparse; truncate -s 3G sparse
+                rm sparse; truncate -s 300M sparse
                 """);
         String before = CLUSTER.shell(LIMIT, directory, sums).output();
         CLUSTER.node().stop();
@@ -78,9 +78,10 @@ class LifecycleTest {
         Path directory = CLUSTER.workDirectory("busy");
         Command.Running busy = CLUSTER.commands()
                 .start(CLUSTER.scratch(), "bash", "-c", "exec 5>" + directory + "/open; echo $$; exec sleep 1000");
-        CLUSTER.shell(LIMIT, CLUSTER.scratch(), "until [ -e " + directory + "/open ]; do sleep 0.05; done");
+        String becameSleep = "[ \"$(cat /proc/" + busy.pid() + "/comm)\" = sleep ]";
+        CLUSTER.shell(LIMIT, CLUSTER.scratch(), "until " + becameSleep + "; do sleep 0.05; done");
         Command.Result down = CLUSTER.node().cli("down").expectFailure();
-        assertThat(down.output()).contains("sleep");
+        assertThat(down.output()).containsPattern("\\b" + busy.pid() + "\\b");
         assertThat(CLUSTER.node().runs()).isTrue();
         CLUSTER.node().cli("down", "--force").expectSuccess();
         assertThat(CLUSTER.node().runs()).isFalse();

@@ -28,7 +28,7 @@ class LitmusTest {
     private static final int HANDOFFS = 2000;
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.ofNodes("litmus", "1G");
+    static final TestCluster CLUSTER = TestCluster.ofNodes("litmus", "1G").patient();
 
     @AfterAll
     static void shouldLeaveAConsistentVolume() {

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @Tag("cluster")
 class LocksTest {
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.ofNodes("locks", "256M");
+    static final TestCluster CLUSTER = TestCluster.ofNodes("locks", "256M").patient();
 
     @TestFactory
     Stream<DynamicTest> shouldLockAsLinuxDoes() {

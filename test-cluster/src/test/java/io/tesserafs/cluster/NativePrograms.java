@@ -6,13 +6,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 
 /** The C programs in {@code src/test/c}, compiled when a test needs one. */
 final class NativePrograms {
     private static final Duration COMPILE_LIMIT = Duration.ofSeconds(60);
+    /** By name. Guarded by the class. */
+    private static final Map<String, String> COMPILED = new HashMap<>();
 
     private NativePrograms() {}
 
@@ -20,8 +24,12 @@ final class NativePrograms {
         return TestDirectories.root().resolve("test-cluster/src/test/c").resolve(program + ".c");
     }
 
-    /** The executable of {@code program}, linked with {@code libraries} (gcc options). */
+    /** The executable of {@code program}, linked with {@code libraries} (gcc options), the same each time. */
     static synchronized String compile(String program, String... libraries) {
+        return COMPILED.computeIfAbsent(program, name -> build(name, libraries));
+    }
+
+    private static String build(String program, String... libraries) {
         Path source = source(program);
         Path binaries = Path.of("target", "native").toAbsolutePath();
         Path binary = binaries.resolve(program);

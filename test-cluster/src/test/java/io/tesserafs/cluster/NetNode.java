@@ -17,6 +17,9 @@ final class NetNode extends TestNode {
     private static final int FABRIC_PORT = 7400;
     private static final Duration STOP_LIMIT = Duration.ofSeconds(40);
     private static final Duration QUICK = Duration.ofSeconds(15);
+    /** To reach it is to abort the whole cluster, and a machine that is busy may take long to start a program. */
+    private static final Duration STATUS_LIMIT = Duration.ofSeconds(60);
+
     private static final long CLOCK_OFFSET_S = 1_000_000;
     private static final long POLL_NS = Duration.ofMillis(20).toNanos();
 
@@ -126,7 +129,7 @@ final class NetNode extends TestNode {
 
     private Command.Result status() {
         return commands.run(
-                QUICK,
+                STATUS_LIMIT,
                 clusterDirectory,
                 TestDirectories.root().resolve("tessera").toString(),
                 "status",
@@ -167,6 +170,7 @@ final class NetNode extends TestNode {
     @Override
     void stop() {
         if (runs()) {
+            resume();
             signal("-TERM");
             daemon.orElseThrow().await(STOP_LIMIT).expectSuccess();
         }

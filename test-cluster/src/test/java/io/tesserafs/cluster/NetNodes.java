@@ -97,7 +97,7 @@ final class NetNodes implements AutoCloseable {
         zooKeeper = Optional.empty();
     }
 
-    /** Ends all faults; what was killed is started again. Back when all nodes are ready. */
+    /** Ends all faults; what was killed is started again. Back when all nodes are ready, and their mounts have sessions. */
     void heal() {
         links.places().forEach(NetLinks.Place::heal);
         if (zooKeeper.isEmpty()) {
@@ -111,6 +111,14 @@ final class NetNodes implements AutoCloseable {
             }
         }
         nodes.forEach(node -> node.awaitReady().expectSuccess());
+        for (NetNode node : nodes) {
+            String probe = node.mount().resolve(".healed-" + node.number()).toString();
+            commands.shell(
+                            LIMIT,
+                            directory,
+                            "until mkdir -p " + probe + " && rmdir " + probe + "; do sleep 0.1; done 2>/dev/null")
+                    .expectSuccess();
+        }
     }
 
     /** The orderly end of all nodes. */

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -17,6 +18,11 @@ class NetNodesTest {
 
     @RegisterExtension
     static final TestCluster CLUSTER = TestCluster.apart("apart", "512M", 2);
+
+    @AfterEach
+    void heal() {
+        CLUSTER.network().heal();
+    }
 
     @Test
     void shouldShareFiles() throws IOException {

@@ -22,7 +22,8 @@ class OpenUnlinkedTest {
     private static final String AFTER = "written when it had none";
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.ofNodes("open-unlinked", "1G");
+    static final TestCluster CLUSTER =
+            TestCluster.ofNodes("open-unlinked", "1G").patient();
 
     private static FileChannel open(Path file) throws IOException {
         return FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);

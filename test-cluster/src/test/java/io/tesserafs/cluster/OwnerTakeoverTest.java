@@ -3,7 +3,6 @@ package io.tesserafs.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -21,6 +20,9 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntPredicate;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -33,6 +35,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class OwnerTakeoverTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final long POLL_NS = 1_000_000;
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     @RegisterExtension
@@ -50,18 +53,30 @@ class OwnerTakeoverTest {
         return CLUSTER.commands().run(LIMIT, CLUSTER.directory(), all.toArray(String[]::new));
     }
 
-    private static JsonNode describe(NetNode asked) throws IOException {
-        Command.Result result = ask(asked, "volume", "owner", "--json");
-        return result.status() == 0 ? MAPPER.readTree(result.output()) : MAPPER.nullNode();
+    @AfterEach
+    void heal() {
+        CLUSTER.network().heal();
+    }
+
+    /** Asks who owns the volume until the answer is as wanted; what is no number is 0. */
+    private static int awaitOwner(NetNode asked, String field, IntPredicate wanted) throws IOException {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        while (true) {
+            Command.Result result = ask(asked, "volume", "owner", "--json");
+            int value = result.status() == 0
+                    ? MAPPER.readTree(result.output()).path(field).asInt()
+                    : 0;
+            if (value != 0 && wanted.test(value)) {
+                return value;
+            }
+            assertThat(System.nanoTime())
+                    .as(() -> "time when the owner was not as wanted yet, but:\n" + result.output())
+                    .isLessThan(end);
+        }
     }
 
     private static NetNode owner(NetNode asked) throws IOException {
-        while (true) {
-            JsonNode owner = describe(asked);
-            if (owner.path("node").isInt()) {
-                return nodes().get(owner.path("node").asInt() - 1);
-            }
-        }
+        return nodes().get(awaitOwner(asked, "node", any -> true) - 1);
     }
 
     /** An application: makes files, writes and renames them, and lists what there is; of every operation the time is taken. */
@@ -70,12 +85,21 @@ class OwnerTakeoverTest {
         private final AtomicBoolean running = new AtomicBoolean(true);
         private final List<String> made = Collections.synchronizedList(new ArrayList<>());
         private volatile long longestNs;
+        private volatile boolean ended;
 
         Application(NetNode node, Path directory) {
             this.directory = node.mount().resolve(directory.getFileName());
         }
 
         List<String> run(String prefix) throws IOException {
+            try {
+                return work(prefix);
+            } finally {
+                ended = true;
+            }
+        }
+
+        private List<String> work(String prefix) throws IOException {
             for (int i = 0; running.get(); i++) {
                 long start = System.nanoTime();
                 String name = prefix + i;
@@ -98,8 +122,8 @@ class OwnerTakeoverTest {
 
         void awaitMore(int count) {
             int wanted = made.size() + count;
-            while (made.size() < wanted) {
-                Thread.onSpinWait();
+            while (made.size() < wanted && !ended) { // why it ended, its result says
+                LockSupport.parkNanos(POLL_NS);
             }
         }
     }
@@ -139,9 +163,7 @@ class OwnerTakeoverTest {
             applications.forEach(application -> application.awaitMore(20));
             strike(victim, fate);
             long start = System.nanoTime();
-            while (owner(others.getFirst()) == victim) {
-                Thread.onSpinWait();
-            }
+            awaitOwner(others.getFirst(), "node", node -> node != victim.number());
             long elected = System.nanoTime() - start;
             applications.forEach(application -> application.awaitMore(20));
             applications.forEach(Application::end);
@@ -186,9 +208,7 @@ class OwnerTakeoverTest {
                                 "move",
                                 Integer.toString(next.number()))
                         .expectSuccess();
-                while (owner(first) != next) {
-                    Thread.onSpinWait();
-                }
+                awaitOwner(first, "node", node -> node == next.number());
             }
             application.end();
             for (NetNode node : nodes()) {
@@ -204,8 +224,6 @@ class OwnerTakeoverTest {
 
     /** Until the death of the owner's node costs nothing. */
     private static void awaitMirror(NetNode asked) throws IOException {
-        while (!describe(asked).path("mirrorBrick").isInt()) {
-            Thread.onSpinWait();
-        }
+        awaitOwner(asked, "mirrorBrick", any -> true);
     }
 }

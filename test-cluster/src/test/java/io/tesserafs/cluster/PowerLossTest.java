@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -27,12 +28,18 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * and the pool's header gets the boot id of another boot.
  */
 @Tag("cluster")
-@Timeout(value = 1, unit = TimeUnit.MINUTES)
+@Timeout(value = 3, unit = TimeUnit.MINUTES)
 class PowerLossTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int BYTES = 1 << 20;
     private static final int PAGE = 4096;
+    /** At something that a flush in the background, every few seconds, may come before. */
+    private static final int ATTEMPTS = 4;
+
     private static final byte OLD = 'X';
+
+    /** In an answer to {@code volume owner --json}. */
+    private static final Pattern HAS_MIRROR = Pattern.compile("\"mirrorBrick\"\\s*:\\s*[0-9]");
 
     // Layout of a pool's header.
     private static final int HEADER_BYTES = 512;
@@ -46,8 +53,17 @@ class PowerLossTest {
     private final NetNode survivor = CLUSTER.network().nodes().get(0);
     private final NetNode victim = CLUSTER.network().nodes().get(1);
 
+    /** With a mirror of the log: else the volume waits for that node if it dies. */
     private void own(NetNode node) {
         ask("volume", "owner", "move", Integer.toString(node.number())).expectSuccess();
+        long end = System.nanoTime() + LIMIT.toNanos();
+        Command.Result owner = ask("volume", "owner", "--json");
+        while (!HAS_MIRROR.matcher(owner.output()).find()) {
+            assertThat(System.nanoTime())
+                    .as("time when there was no mirror yet: " + owner.output())
+                    .isLessThan(end);
+            owner = ask("volume", "owner", "--json");
+        }
     }
 
     @AfterEach
@@ -83,18 +99,23 @@ class PowerLossTest {
         }
     }
 
-    /** The owner's last word on the first tile of a file; empty if it does not know of it. */
-    private String extent(Object ino) {
-        return ask("log", "dump", "main")
-                .output()
-                .lines()
-                .filter(line -> line.contains("extent of " + ino + " tile 0 "))
-                .reduce((first, second) -> second)
-                .orElse("");
+    /** The owner's log since the last checkpoint. There may be no owner yet. */
+    private String log() {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        Command.Result result = ask("log", "dump", "main");
+        while (result.status() != 0 && System.nanoTime() < end) {
+            result = ask("log", "dump", "main");
+        }
+        return result.expectSuccess().output();
     }
 
-    private boolean isLoose(Object ino) {
-        return extent(ino).contains("durable 0");
+    /** Whether what a log says last of the first tile of a file is that it is not durable. */
+    private static boolean isLoose(Object ino, String log) {
+        return log.lines()
+                .filter(line -> line.contains("extent of " + ino + " tile 0 "))
+                .reduce((first, second) -> second)
+                .orElse("")
+                .contains(" durable 0");
     }
 
     /** The host boots, without what {@code lost} pages held. */
@@ -134,7 +155,8 @@ class PowerLossTest {
 
     /** A file that was committed and not flushed, by a node that was killed before it did that, and owned the volume. */
     private Path killWithALooseFile(Path directory, int content) throws IOException {
-        while (true) {
+        String log = "";
+        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             own(victim);
             Path file = Files.createTempFile(at(victim, directory), "loose", "");
             Object ino = Files.getAttribute(file, "unix:ino");
@@ -147,11 +169,13 @@ class PowerLossTest {
             } finally {
                 assertThatThrownBy(open::close).isInstanceOf(IOException.class);
             }
-            if (isLoose(ino)) {
+            log = log();
+            if (isLoose(ino, log)) {
                 return at(survivor, directory).resolve(file.getFileName());
             }
             CLUSTER.network().heal(); // it was flushed in the background at that very moment
         }
+        throw new AssertionError("nothing is loose after " + ATTEMPTS + " attempts; the log is:\n" + log);
     }
 
     @Test
@@ -170,6 +194,21 @@ class PowerLossTest {
         CLUSTER.expectCleanFsck();
     }
 
+    /**
+     * After {@link #killWithALooseFile}. If the log says nothing of the file any more, a checkpoint came: not before several owners more, which is longer than a
+     * flush takes.
+     */
+    private void awaitDurable(Object ino) {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        String log = log();
+        while (isLoose(ino, log)) {
+            assertThat(System.nanoTime())
+                    .as("time when " + ino + " was not durable yet; the log is:\n" + log)
+                    .isLessThan(end);
+            log = log();
+        }
+    }
+
     @Test
     void shouldKeepBytesThatADeadDaemonLeftInMemory() throws IOException {
         Path directory = CLUSTER.workDirectory("kept");
@@ -177,9 +216,7 @@ class PowerLossTest {
         Object ino = Files.getAttribute(loose, "unix:ino");
         CLUSTER.network().heal();
         assertThat(Files.readAllBytes(loose)).isEqualTo(filled('K'));
-        while (isLoose(ino)) {
-            Thread.onSpinWait(); // the owner flushes them, as nobody else will
-        }
+        awaitDurable(ino); // the owner flushes them, as nobody else will
         victim.kill();
         loseMemory('?');
         CLUSTER.network().heal();
@@ -214,8 +251,8 @@ class PowerLossTest {
     void shouldSayThatBytesWrittenToAnotherHostAreLost() throws IOException {
         Path directory = CLUSTER.workDirectory("lost");
         Path here = writtenByVictim(directory);
-        boolean said = losesWhatIsWritten(here);
-        if (!said) {
+        boolean said = false;
+        for (int attempt = 0; !said && attempt < ATTEMPTS; attempt++) {
             said = losesWhatIsWritten(here);
         }
         assertThat(said).isTrue();

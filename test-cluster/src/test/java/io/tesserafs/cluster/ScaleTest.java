@@ -42,14 +42,16 @@ class ScaleTest {
         FileStore store = Files.getFileStore(directory);
         long before = store.getUnallocatedSpace();
         CLUSTER.shell(Duration.ofMinutes(3), directory, """
-                head -c 1024 /dev/urandom >/tmp/tessera-small.$$
+                small=/tmp/tessera-small.$$
+                head -c 1024 /dev/urandom >$small
+                for i in $(seq 1000); do cat $small; done >$small.1000
                 for d in $(seq 100); do
                   mkdir $d
-                  split -a 3 -d -b 1024 --additional-suffix=.x <(for i in $(seq 1000); do cat /tmp/tessera-small.$$; done) $d/f
+                  split -a 3 -d -b 1024 --additional-suffix=.x $small.1000 $d/f
                 done
                 test "$(find . -type f -size 1024c | wc -l)" = %d
-                cmp /tmp/tessera-small.$$ 77/f777.x
-                rm /tmp/tessera-small.$$
+                cmp $small 77/f777.x
+                rm $small $small.1000
                 sync -f .
                 """.formatted(SMALL_FILES));
         assertThat(before - store.getUnallocatedSpace()).isLessThan(GIB);

@@ -21,7 +21,7 @@ class SharedDatabaseTest {
     private static final int SQLITE_TRANSACTIONS = Integer.getInteger("tessera.sqlite.transactions", 25);
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.ofNodes("databases", "1G");
+    static final TestCluster CLUSTER = TestCluster.ofNodes("databases", "1G").patient();
 
     @AfterAll
     static void shouldLeaveAConsistentVolume() {

@@ -2,8 +2,14 @@ package io.tesserafs.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tesserafs.node.config.NodeConfig.PoolConfig;
+import io.tesserafs.node.config.NodeConfigWriter;
+import io.tesserafs.node.config.Size;
+import io.tesserafs.node.daemon.NodeLayout;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,6 +39,7 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
     private final boolean startNodes;
     private final int nodeCount;
     private final boolean apart;
+    private boolean patient;
     private Path directory = Path.of("/nonexistent");
     private Path scratch = directory;
     private List<? extends TestNode> nodes = List.of();
@@ -70,6 +77,12 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
     /** One node, which the test starts. */
     static TestCluster stopped(String name, String poolSize) {
         return new TestCluster(name, poolSize, false, 1, false);
+    }
+
+    /** For tests without faults: nodes that are {@link #together} outlive that the machine stalls, for longer than nodes otherwise do. */
+    TestCluster patient() {
+        patient = true;
+        return this;
     }
 
     /** The first node. */
@@ -149,8 +162,38 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         nodes = IntStream.rangeClosed(1, nodeCount)
                 .mapToObj(i -> new TestNode(i, directory, poolSize, nodeCount, runner))
                 .toList();
+        if (patient) {
+            writePatientConfigs();
+        }
         if (startNodes) {
             node().start();
+        }
+    }
+
+    /** As {@code tessera up} would write them, but for these times. */
+    private void writePatientConfigs() {
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            for (TestNode node : nodes) {
+                NodeLayout layout = NodeLayout.of(directory, node.number());
+                Files.createDirectories(layout.dir());
+                NodeConfigWriter.write(
+                        layout.config(),
+                        node.number(),
+                        layout.dir(),
+                        new PoolConfig(layout.pool(), Size.parse(poolSize)),
+                        layout.mount(),
+                        new NodeConfigWriter.Local(
+                                free.getLocalPort(),
+                                node.number() == 1,
+                                NodeLayout.of(directory, 1).secret()));
+                String text = Files.readString(layout.config());
+                Files.writeString(
+                        layout.config(),
+                        text.replace("sessionTimeout: 4s", "sessionTimeout: 20s")
+                                .replace("coordination:\n", "coordination:\n  leaseTerm: 30s\n"));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 

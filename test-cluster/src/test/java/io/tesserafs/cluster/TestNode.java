@@ -139,10 +139,10 @@ class TestNode {
         }
     }
 
-    /** The daemon's own memory (anonymous and files, without the mapped pool when that is on tmpfs), MiB. */
+    /** The daemon's own memory, MiB: anonymous, for among that of files is the mapped pool. */
     long ownMemoryMib() {
         try (Stream<String> lines = Files.lines(Path.of("/proc", Long.toString(pid()), "status"))) {
-            return lines.filter(line -> line.startsWith("RssAnon") || line.startsWith("RssFile"))
+            return lines.filter(line -> line.startsWith("RssAnon"))
                             .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
                             .sum()
                     >> 10;

@@ -20,7 +20,7 @@ class TokenTrafficTest {
     private static final long MOST_PER_FILE = 12;
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.together("traffic", "1G", 2);
+    static final TestCluster CLUSTER = TestCluster.together("traffic", "1G", 2).patient();
 
     @Test
     void shouldCostALoneWriterAFewMessagesPerFileHoweverLongItIs() throws IOException {

@@ -1,5 +1,6 @@
 package io.tesserafs.coherence.membership;
 
+import io.tesserafs.coherence.session.SessionTerms;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.UUID;
@@ -160,9 +161,27 @@ public final class ClusterClient implements AutoCloseable {
                         "No ZooKeeper server answers at " + config.connectString() + " within "
                                 + config.connectTimeoutMs() + " ms");
             }
+            judgeTimeout(config.sessionTimeoutMs(), curator.getZookeeperClient().getLastNegotiatedSessionTimeoutMs());
             clusterId = createOrVerifyId();
         } catch (Exception e) {
             throw Znodes.explain("Cluster '" + config.cluster() + "' at " + config.connectString(), e);
+        }
+    }
+
+    /** Servers bound what clients may have, by minSessionTimeout (by default two of their ticks) and maxSessionTimeout. */
+    static void judgeTimeout(int askedMs, int agreedMs) throws MembershipException {
+        if (agreedMs < Math.min(askedMs, SessionTerms.MIN_MEMBERSHIP_MS)) {
+            throw new MembershipException(
+                    MembershipException.Reason.UNSUITABLE,
+                    "ZooKeeper would drop this node after " + agreedMs + " ms of silence; set its maxSessionTimeout to "
+                            + SessionTerms.MIN_MEMBERSHIP_MS + " or more");
+        }
+        if (agreedMs > SessionTerms.MAX_SMOOTH_MEMBERSHIP_MS) {
+            LOG.warn(
+                    "ZooKeeper drops a dead node after {} ms only: when the owner of a volume dies, applications on other nodes may get EIO"
+                            + " before another node owns it, unless the volume was made with a longer coordination.leaseTerm. Set coordination.sessionTimeout and ZooKeeper's minSessionTimeout to {}",
+                    agreedMs,
+                    SessionTerms.MIN_MEMBERSHIP_MS);
         }
     }
 

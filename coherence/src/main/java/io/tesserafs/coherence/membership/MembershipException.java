@@ -8,6 +8,8 @@ public final class MembershipException extends IOException {
 
     /** Why. */
     public enum Reason {
+        /** The servers are set up in a way that this node cannot rely on. */
+        UNSUITABLE,
         /** No ZooKeeper server answered in time, or the connection broke. */
         UNREACHABLE,
         /** The cluster found is not the one this node belongs to. */

@@ -15,6 +15,9 @@ public record SessionTerms(int termMs, int marginMs) {
     /** No cluster has ZooKeeper drop a silent node's entries sooner than that. */
     public static final int MIN_MEMBERSHIP_MS = 4000;
 
+    /** If ZooKeeper takes longer to drop a dead owner, sessions of those who live may end before there is another: what is left of a term is for its start. */
+    public static final int MAX_SMOOTH_MEMBERSHIP_MS = 5000;
+
     /** Renewals that may be lost in a row. */
     private static final int RENEWALS_PER_TERM = 10;
 

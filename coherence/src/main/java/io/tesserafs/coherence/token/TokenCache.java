@@ -215,7 +215,7 @@ public final class TokenCache implements TokenClient, AutoCloseable {
         ended = true;
         for (CachedTokens tokens : resources.values()) {
             if (tokens.fence()) {
-                handler().invalidate(tokens.resource(), 0, FileTokens.TO_END);
+                handler().forget(tokens.resource());
             }
         }
     }

@@ -16,6 +16,14 @@ public interface TokenClient {
         void invalidate(Resource resource, long fromByte, long toByte);
 
         /**
+         * Drops what the kernel caches of a resource whose token is gone with the session: in no time, since another node may have it as soon as this one's
+         * lease has ended. Changes count no more.
+         */
+        default void forget(Resource resource) {
+            invalidate(resource, 0, FileTokens.TO_END);
+        }
+
+        /**
          * Hands what is unsaved of the range to the owner and the bricks, and forgets what is known of it unless {@code keep}. Nobody uses the range
          * now.
          *

@@ -3,6 +3,7 @@ package io.tesserafs.coherence.token;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tesserafs.fabric.brick.SessionId;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
@@ -264,6 +265,32 @@ class TokenCacheTest {
             assertThat(cache.isHeldSince(OFFERED, sequence)).isFalse();
             owner.endSession(new SessionId(1));
             assertThat(owner.offer(new SessionId(1), Mode.SHARED, OFFERED)).isZero();
+        }
+    }
+
+    @Test
+    void shouldOnlyForgetWhatIsCachedWhenTheSessionIsOver() throws Exception {
+        List<Resource> forgotten = new ArrayList<>();
+        try (TokenCache cache = new TokenCache(new LocalOwner().link(new SessionId(1)))) {
+            cache.onRecall(new TokenClient.RecallHandler() {
+                @Override
+                public void invalidate(Resource resource, long fromByte, long toByte) {
+                    throw new AssertionError("which waits for changes of others");
+                }
+
+                @Override
+                public void forget(Resource resource) {
+                    forgotten.add(resource);
+                }
+
+                @Override
+                public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {}
+            });
+            FileTokens tokens = cache.open(OFFERED);
+            tokens.exit(tokens.enter(0, 4096, Mode.EXCLUSIVE));
+            cache.endSession();
+            assertThat(forgotten).containsExactly(OFFERED);
+            tokens.close();
         }
     }
 }

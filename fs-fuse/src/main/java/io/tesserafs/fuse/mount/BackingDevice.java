@@ -21,16 +21,19 @@ final class BackingDevice {
     /** Best effort: an ordinary user may not, and the mount works without. */
     static void tune(MountInfo mount, int readAheadKiB) {
         Path directory = CLASS.resolve(mount.deviceMajor() + ":" + mount.deviceMinor());
+        set(directory.resolve("read_ahead_kb"), Integer.toString(readAheadKiB), "large sequential reads");
+        set(directory.resolve("max_ratio"), "100", "writes through mappings");
+        Path strict = directory.resolve("strict_limit");
+        if (Files.exists(strict)) { // since Linux 6.2
+            set(strict, "0", "writes through mappings");
+        }
+    }
+
+    private static void set(Path file, String value, String slower) {
         try {
-            Files.writeString(directory.resolve("read_ahead_kb"), Integer.toString(readAheadKiB));
-            Files.writeString(directory.resolve("strict_limit"), "0");
-            Files.writeString(directory.resolve("max_ratio"), "100");
+            Files.writeString(file, value);
         } catch (IOException e) {
-            LOG.info(
-                    "Cannot set readahead and writeback limits in {} ({}); large sequential reads and writes through"
-                            + " mappings will be slower",
-                    directory,
-                    e.toString());
+            LOG.info("Cannot set {} ({}); {} will be slower", file, e.toString(), slower);
         }
     }
 }

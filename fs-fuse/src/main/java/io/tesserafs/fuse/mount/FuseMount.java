@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Invariants: requests are served as long as the mount exists, also while it is being unmounted; {@link
  * FileSystem#stopped} is called exactly once, after the last request; nothing here touches files under the mount point, which could
- * wait for the very threads that serve it. Thread-safe.
+ * wait for the very threads that serve it (but for {@link MountedInodes}, whose requests need nobody else). Thread-safe.
  */
 public final class FuseMount implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FuseMount.class);
@@ -55,7 +55,7 @@ public final class FuseMount implements AutoCloseable {
         try {
             MountInfo info = MountInfo.at(target)
                     .orElseThrow(() -> new MountException(Reason.FAILED, target + " vanished from the mount table"));
-            FuseServer server = serve(transport, guard(new FuseConnection(info.deviceMinor())), fs, options);
+            FuseServer server = serve(target, transport, guard(new FuseConnection(info.deviceMinor())), fs, options);
             BackingDevice.tune(info, options.readAheadKiB());
             LOG.info(
                     "Mounted {} on {} (connection {}, protocol 7.{}, {} readers)",
@@ -250,12 +250,18 @@ public final class FuseMount implements AutoCloseable {
     }
 
     private static FuseServer serve(
-            DeviceTransport transport, @Nullable MountGuard guard, FileSystem fs, MountOptions options)
+            Path target, DeviceTransport transport, @Nullable MountGuard guard, FileSystem fs, MountOptions options)
             throws IOException {
         Runnable endGuard = guard == null ? () -> {} : guard::close;
         try {
             return FuseServer.start(
-                    transport.mainChannel(), transport::openChannel, options.readers(), fs, options.session(), () -> {
+                    transport.mainChannel(),
+                    transport::openChannel,
+                    options.readers(),
+                    fs,
+                    new MountedInodes(target),
+                    options.session(),
+                    () -> {
                         transport.close();
                         endGuard.run();
                     });

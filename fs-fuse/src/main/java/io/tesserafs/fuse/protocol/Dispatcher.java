@@ -3,6 +3,7 @@ package io.tesserafs.fuse.protocol;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileSystem;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,10 +21,12 @@ final class Dispatcher {
     private final Body body = new Body();
     private final EntryOperations entries;
     private final FileOperations files;
+    private final @Nullable WritebackBarrier barrier;
 
-    Dispatcher(Connection connection, FileSystem fs) {
+    Dispatcher(Connection connection, FileSystem fs, @Nullable WritebackBarrier barrier) {
         this.connection = connection;
         this.fs = fs;
+        this.barrier = barrier;
         this.entries = new EntryOperations(fs, body);
         this.files = new FileOperations(fs, body, connection);
     }
@@ -105,6 +108,9 @@ final class Dispatcher {
         }
         if (node == 0) {
             throw new MalformedRequestException(Errno.EINVAL, "node id 0");
+        }
+        if (barrier != null && barrier.answer(rq, opcode, node, body)) {
+            return;
         }
         switch (opcode) {
             case Opcode.READ -> files.read(rq, node);

@@ -105,7 +105,10 @@ final class FuseRequest extends PendingRequest {
     private void putOpen(int at, long fh, int flags) {
         MemorySegment out = area.memory();
         Wire.putU64(out, at + FileLayout.OPEN_OUT_FH, fh);
-        Wire.putU32(out, at + FileLayout.OPEN_OUT_FLAGS, flags);
+        Wire.putU32(
+                out,
+                at + FileLayout.OPEN_OUT_FLAGS,
+                flags & ~WritebackBarrier.openFlagsToAvoid(connection.negotiated.minor()));
         Wire.putU32(out, at + FileLayout.OPEN_OUT_FLAGS + 4, 0);
     }
 

@@ -41,6 +41,7 @@ public final class FuseServer {
     /**
      * Answers INIT on {@code main}, calls {@link FileSystem#started} and starts {@code readers} threads.
      *
+     * @param files of the mount that this serves
      * @param more supplies the channel of each reader but the first
      * @param closeChannels run once when the connection has ended. Not run if this method throws
      */
@@ -49,6 +50,7 @@ public final class FuseServer {
             Supplier<Channel> more,
             int readers,
             FileSystem fs,
+            InodeFiles files,
             SessionOptions options,
             Runnable closeChannels)
             throws IOException {
@@ -56,11 +58,13 @@ public final class FuseServer {
         BufferPool pool = new BufferPool(negotiated.maxWriteBytes(), options.requestMemory());
         try {
             Connection connection = new Connection(negotiated, pool, new FuseStats());
-            FuseServer server = new FuseServer(fs, connection, new Session(connection, main), readers, closeChannels);
+            Session session = new Session(connection, main, files);
+            FuseServer server = new FuseServer(fs, connection, session, readers, closeChannels);
             List<Thread> threads = new ArrayList<>();
             for (int i = 0; i < readers; i++) {
                 Channel channel = i == 0 ? main : more.get();
-                RequestLoop loop = new RequestLoop(connection, channel, new Dispatcher(connection, fs));
+                RequestLoop loop =
+                        new RequestLoop(connection, channel, new Dispatcher(connection, fs, session.barrier()));
                 connection.addLoop(loop);
                 threads.add(
                         Thread.ofPlatform().name("fuse-reader-" + i).daemon().unstarted(() -> server.read(loop)));

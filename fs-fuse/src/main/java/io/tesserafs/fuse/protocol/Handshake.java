@@ -16,11 +16,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Handshake {
     static final int MAJOR = 7;
-    /** Linux 5.4: the oldest protocol that has all we rely on (MAX_PAGES, COPY_FILE_RANGE, EXPLICIT_INVAL_DATA). */
-    static final int MINOR_MIN = 31;
-    /** The newest protocol whose structures we know. */
-    static final int MINOR_MAX = 45;
-
     /** The kernel refuses to read requests into less than this (FUSE_MIN_READ_BUFFER), or less than max_write would need. */
     private static final int READ_BUFFER_BYTES = 2 * SessionOptions.MAX_REQUEST_BYTES;
 
@@ -79,14 +74,14 @@ final class Handshake {
         int body = HeaderLayout.OUT_LENGTH;
         long unique = in.byteSize() >= HeaderLayout.IN_LENGTH ? Wire.getU64(in, HeaderLayout.IN_UNIQUE) : 0;
         Wire.putU64(out, HeaderLayout.OUT_UNIQUE, unique);
-        if (!isInit(in) || major(in) < MAJOR || (major(in) == MAJOR && minor(in) < MINOR_MIN)) {
+        if (!isInit(in) || major(in) < MAJOR || (major(in) == MAJOR && minor(in) < SessionOptions.MINOR_MIN)) {
             Wire.putU32(out, HeaderLayout.OUT_LEN, HeaderLayout.OUT_LENGTH);
             Wire.putU32(out, HeaderLayout.OUT_ERROR, -Errno.EPROTO);
             return null;
         }
         Wire.putU32(out, HeaderLayout.OUT_LEN, HeaderLayout.OUT_LENGTH + InitLayout.OUT_LENGTH);
         Wire.putU32(out, body + InitLayout.OUT_MAJOR, MAJOR);
-        Wire.putU32(out, body + InitLayout.OUT_MINOR, MINOR_MAX);
+        Wire.putU32(out, body + InitLayout.OUT_MINOR, options.newestMinor());
         if (major(in) > MAJOR) {
             return null;
         }
@@ -106,7 +101,7 @@ final class Handshake {
         Wire.putU32(out, body + InitLayout.OUT_MAX_WRITE, options.maxWriteBytes());
         Wire.putU32(out, body + InitLayout.OUT_TIME_GRAN, 1);
         Wire.putU16(out, body + InitLayout.OUT_MAX_PAGES, options.maxWriteBytes() / LibcNative.PAGE_BYTES);
-        return new Negotiated(Math.min(minor(in), MINOR_MAX), options.maxWriteBytes(), flags);
+        return new Negotiated(Math.min(minor(in), options.newestMinor()), options.maxWriteBytes(), flags);
     }
 
     private static boolean isInit(MemorySegment in) {
@@ -128,6 +123,6 @@ final class Handshake {
             return new UnsupportedKernelException("the first request on /dev/fuse is not INIT");
         }
         return new UnsupportedKernelException("the kernel speaks FUSE " + major(in) + "." + minor(in) + "; needed is "
-                + MAJOR + "." + MINOR_MIN + " (Linux 5.4) or newer");
+                + MAJOR + "." + SessionOptions.MINOR_MIN + " (Linux 5.4) or newer");
     }
 }

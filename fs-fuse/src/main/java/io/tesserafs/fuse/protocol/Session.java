@@ -6,6 +6,7 @@ import io.tesserafs.fuse.libc.LibcNative;
 import io.tesserafs.fuse.libc.NativeCallException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** Notifications to the kernel, sent on the caller's thread. */
 final class Session implements FuseSession {
@@ -14,10 +15,13 @@ final class Session implements FuseSession {
 
     private final Connection connection;
     private final Channel channel;
+    private final @Nullable WritebackBarrier barrier;
 
-    Session(Connection connection, Channel channel) {
+    /** @param files of the mount */
+    Session(Connection connection, Channel channel, InodeFiles files) {
         this.connection = connection;
         this.channel = channel;
+        this.barrier = WritebackBarrier.ifNeeded(files, this, connection.negotiated);
     }
 
     @Override
@@ -39,6 +43,18 @@ final class Session implements FuseSession {
             Wire.putU64(out, BODY + NotifyLayout.INODE_LEN, length);
             check("invalidate inode " + ino, send(arena, out));
         }
+    }
+
+    @Override
+    public void awaitWriteback(long ino, long from, long to) {
+        if (barrier != null) {
+            barrier.await(ino, from, to);
+        }
+    }
+
+    @Nullable
+    WritebackBarrier barrier() {
+        return barrier;
     }
 
     @Override

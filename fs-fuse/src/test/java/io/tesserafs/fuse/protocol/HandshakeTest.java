@@ -37,7 +37,7 @@ class HandshakeTest {
                         .u32(45)
                         .u32(131072)
                         .u32(0x72c4e029)
-                        .u16(64)
+                        .u16(1024)
                         .u16(48)
                         .u32(1 << 20)
                         .u32(1)
@@ -109,7 +109,7 @@ class HandshakeTest {
     @Test
     void shouldSendNotifications() {
         try (Kernel kernel = new Kernel()) {
-            Session session = new Session(kernel.connection, kernel.channel);
+            Session session = kernel.session;
             session.invalidateInode(5, 4096, 8192);
             session.invalidateEntry(1, new byte[] {'a', 'b'});
             assertThat(session.incrementEpoch()).isTrue();

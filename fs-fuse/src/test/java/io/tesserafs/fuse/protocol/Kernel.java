@@ -17,9 +17,14 @@ import java.util.function.Consumer;
 final class Kernel implements AutoCloseable {
     static final int MAX_WRITE = 1 << 20;
     private static final long ALL_FEATURES = -1L;
+    private static final InodeFiles NO_FILES = (InodeFiles) Proxy.newProxyInstance(
+            InodeFiles.class.getClassLoader(), new Class<?>[] {InodeFiles.class}, (proxy, method, arguments) -> {
+                throw new AssertionError("not expected: " + method.getName());
+            });
 
     final FakeChannel channel = new FakeChannel();
     final Connection connection;
+    final Session session;
     final RequestLoop loop;
     /** "lookup 1 name", and so on; segments as "[length]". */
     final List<String> calls = new ArrayList<>();
@@ -33,8 +38,13 @@ final class Kernel implements AutoCloseable {
     }
 
     Kernel(long features) {
-        connection = new Connection(
-                new Negotiated(45, MAX_WRITE, features), new BufferPool(MAX_WRITE, RequestMemory.ANY), new FuseStats());
+        this(new Negotiated(45, MAX_WRITE, features), NO_FILES);
+    }
+
+    /** @param files where it gets them */
+    Kernel(Negotiated negotiated, InodeFiles files) {
+        connection = new Connection(negotiated, new BufferPool(MAX_WRITE, RequestMemory.ANY), new FuseStats());
+        session = new Session(connection, channel, files);
         InvocationHandler handler = this::record;
         fs = (FileSystem)
                 Proxy.newProxyInstance(FileSystem.class.getClassLoader(), new Class<?>[] {FileSystem.class}, handler);
@@ -42,7 +52,7 @@ final class Kernel implements AutoCloseable {
     }
 
     RequestLoop newLoop(Channel on) {
-        RequestLoop created = new RequestLoop(connection, on, new Dispatcher(connection, fs));
+        RequestLoop created = new RequestLoop(connection, on, new Dispatcher(connection, fs, session.barrier()));
         connection.addLoop(created);
         return created;
     }

@@ -1,6 +1,7 @@
 package io.tesserafs.node.config;
 
 import io.tesserafs.coherence.session.SessionTerms;
+import io.tesserafs.fuse.protocol.SessionOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -63,10 +64,19 @@ public record NodeConfig(
      *
      * @param cluster name of the cluster there
      * @param connect external servers as {@code host:port,host:port}; empty = this daemon runs one itself, in {@code dataDir}
+     * @param leaseTerm of the sessions with volumes that this node makes
      * @param port of the server that this daemon runs, on the loopback interface; 0 = any
      */
     public record CoordinationConfig(
-            Optional<String> connect, String cluster, Path dataDir, Duration sessionTimeout, int port) {
+            Optional<String> connect,
+            String cluster,
+            Path dataDir,
+            Duration sessionTimeout,
+            Duration leaseTerm,
+            int port) {
+        /** An eviction waits for the end of a lease, and is given a minute. */
+        private static final Duration MAX_LEASE_TERM = Duration.ofSeconds(30);
+
         public CoordinationConfig {
             require(port >= 0 && port <= 0xFFFF, "coordination.port must be from 0 to 65535");
             require(
@@ -76,6 +86,9 @@ public record NodeConfig(
                     sessionTimeout.toMillis() >= SessionTerms.MIN_MEMBERSHIP_MS
                             && sessionTimeout.compareTo(Duration.ofSeconds(60)) <= 0,
                     "coordination.sessionTimeout must be from 4s to 60s");
+            require(
+                    leaseTerm.toMillis() >= SessionTerms.DEFAULT.termMs() && leaseTerm.compareTo(MAX_LEASE_TERM) <= 0,
+                    "coordination.leaseTerm must be from 7s to 30s");
         }
     }
 
@@ -133,7 +146,13 @@ public record NodeConfig(
      * @param cacheTimeout how long the kernel may use names and attributes without asking; must not exceed the lease
      */
     public record MountConfig(
-            String volume, Path path, boolean allowOther, int readerThreads, Duration cacheTimeout, Size readAhead) {
+            String volume,
+            Path path,
+            boolean allowOther,
+            int readerThreads,
+            Duration cacheTimeout,
+            Size readAhead,
+            int fuseMinor) {
         public MountConfig {
             requireVolumeName(volume);
             require(path.isAbsolute(), "mounts.path must be absolute");
@@ -142,6 +161,9 @@ public record NodeConfig(
                     cacheTimeout.compareTo(Duration.ofHours(1)) <= 0,
                     "mounts.cacheTimeout must not be longer than an hour");
             require(readAhead.bytes() <= 64L << 20, "mounts.readAhead must not be more than 64M");
+            require(
+                    fuseMinor >= SessionOptions.MINOR_MIN && fuseMinor <= SessionOptions.MINOR_MAX,
+                    "mounts.fuseMinor must be from " + SessionOptions.MINOR_MIN + " to " + SessionOptions.MINOR_MAX);
         }
     }
 

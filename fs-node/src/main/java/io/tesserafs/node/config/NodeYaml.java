@@ -1,6 +1,8 @@
 package io.tesserafs.node.config;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import io.tesserafs.coherence.session.SessionTerms;
+import io.tesserafs.fuse.protocol.SessionOptions;
 import io.tesserafs.node.config.NodeConfig.AdminConfig;
 import io.tesserafs.node.config.NodeConfig.CoordinationConfig;
 import io.tesserafs.node.config.NodeConfig.FabricConfig;
@@ -43,8 +45,10 @@ record NodeYaml(
             @JsonProperty("cluster") @Nullable String cluster,
             @JsonProperty("dataDir") @Nullable String dataDir,
             @JsonProperty("sessionTimeout") @Nullable Duration sessionTimeout,
+            @JsonProperty("leaseTerm") @Nullable Duration leaseTerm,
             @JsonProperty("port") @Nullable Integer port) {
         static final Duration SESSION_TIMEOUT = Duration.ofSeconds(4);
+        static final Duration LEASE_TERM = Duration.ofMillis(SessionTerms.DEFAULT.termMs());
 
         /** Server and client are one process: a node that is silent for long was stopped, and nobody waits to take over. */
         static final Duration EMBEDDED_SESSION_TIMEOUT = Duration.ofSeconds(60);
@@ -58,6 +62,7 @@ record NodeYaml(
                     cluster == null ? "tesserafs" : cluster,
                     within(stateDir, dataDir, "zookeeper"),
                     sessionTimeout == null ? otherwise : sessionTimeout,
+                    leaseTerm == null ? LEASE_TERM : leaseTerm,
                     port == null ? 0 : port);
         }
     }
@@ -99,7 +104,8 @@ record NodeYaml(
             @JsonProperty("allowOther") @Nullable Boolean allowOther,
             @JsonProperty("readerThreads") @Nullable Integer readerThreads,
             @JsonProperty("cacheTimeout") @Nullable Duration cacheTimeout,
-            @JsonProperty("readAhead") @Nullable Size readAhead) {
+            @JsonProperty("readAhead") @Nullable Size readAhead,
+            @JsonProperty("fuseMinor") @Nullable Integer fuseMinor) {
         static final Duration CACHE_TIMEOUT = Duration.ofSeconds(5);
         static final Size READ_AHEAD = new Size(1L << 20);
 
@@ -113,7 +119,8 @@ record NodeYaml(
                     allowOther == null || allowOther,
                     readerThreads == null ? 0 : readerThreads,
                     cacheTimeout == null ? CACHE_TIMEOUT : cacheTimeout,
-                    readAhead == null ? READ_AHEAD : readAhead);
+                    readAhead == null ? READ_AHEAD : readAhead,
+                    fuseMinor == null ? SessionOptions.MINOR_MAX : fuseMinor);
         }
     }
 
@@ -153,7 +160,7 @@ record NodeYaml(
                 node,
                 stateDir,
                 (pool == null ? new PoolYaml(null, null) : pool).resolve(stateDir),
-                (coordination == null ? new CoordinationYaml(null, null, null, null, null) : coordination)
+                (coordination == null ? new CoordinationYaml(null, null, null, null, null, null) : coordination)
                         .resolve(stateDir),
                 (fabric == null ? new FabricYaml(null, null, null, null, null, null) : fabric).resolve(stateDir),
                 listed.stream().map(mount -> mount.resolve(stateDir)).toList(),

@@ -42,6 +42,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /** This node among the others: its endpoint, and the way to theirs and to their bricks. Thread-safe after {@link #start}. */
 final class NodeFabric implements AutoCloseable {
@@ -165,6 +166,11 @@ final class NodeFabric implements AutoCloseable {
         return fabric;
     }
 
+    /** Calls of other nodes so far. */
+    long callsServed() {
+        return transport.callsServed();
+    }
+
     /** How the keys are taken back by which peers reach this node's brick by RDMA; null if they do not. */
     @Nullable
     String rdmaKeys() {
@@ -273,18 +279,20 @@ final class NodeFabric implements AutoCloseable {
         }
         for (BrickRecord record : all) {
             BrickId id = new BrickId(record.brick());
-            while (!fenceOn(id, self, victim) && isMember(record.node())) {
+            boolean done = fenceOn(id, self, victim, Level.INFO);
+            while (!done && isMember(record.node())) {
                 Thread.sleep(FENCE_RETRY_MS);
+                done = fenceOn(id, self, victim, Level.DEBUG);
             }
         }
     }
 
-    private boolean fenceOn(BrickId id, SessionId self, SessionId victim) {
+    private boolean fenceOn(BrickId id, SessionId self, SessionId victim, Level ifNot) {
         try (BrickClient client = fabric.connect(id, self)) {
             client.fence(victim);
             return true;
         } catch (BrickException e) {
-            LOG.info("brick {} cannot be told to fence {}: {}", id, victim, e.getMessage());
+            LOG.atLevel(ifNot).log("brick {} cannot be told to fence {} yet: {}", id, victim, e.getMessage());
             return false;
         }
     }

@@ -2,6 +2,7 @@ package io.tesserafs.node.daemon;
 
 import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.coherence.volume.VolumeRegistry;
+import io.tesserafs.fuse.protocol.SessionOptions;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.config.NodeConfig;
@@ -80,6 +81,7 @@ final class NodeServices implements AutoCloseable {
         exported.export(joined);
         NodeFabric reach = resources.add("fabric", new NodeFabric(config.fabric(), joined, exported.fabric()));
         fabric = reach;
+        metrics.counter("peer.calls.served", reach::callsServed);
         reach.admin()
                 .serve(LooseData.handlers(
                         this::ownedHere)); // nodes that start with this one wait for it, and it may for them
@@ -152,7 +154,7 @@ final class NodeServices implements AutoCloseable {
     private void createDefaultVolume(VolumeRegistry registry) throws IOException {
         if (registry.find(DEFAULT_VOLUME).isEmpty()) {
             try {
-                registry.create(DEFAULT_VOLUME, Map.of());
+                registry.create(DEFAULT_VOLUME, Ownership.options(config.coordination()));
             } catch (IOException e) {
                 if (registry.find(DEFAULT_VOLUME).isEmpty()) {
                     throw e;
@@ -247,8 +249,8 @@ final class NodeServices implements AutoCloseable {
         }
     }
 
-    synchronized OpenVolume createVolume(String name, Map<String, String> options) throws IOException, StartException {
-        OpenVolume volume = open(coordination().volumes().create(name, options));
+    synchronized OpenVolume createVolume(String name) throws IOException, StartException {
+        OpenVolume volume = open(coordination().volumes().create(name, Ownership.options(config.coordination())));
         volume.awaitOwner(OPEN_TIMEOUT);
         return volume;
     }
@@ -332,11 +334,12 @@ final class NodeServices implements AutoCloseable {
                 given.allowOther(),
                 given.readerThreads(),
                 given.cacheTimeout(),
-                given.readAhead()));
+                given.readAhead(),
+                given.fuseMinor()));
     }
 
-    private static final MountConfig DEFAULTS =
-            new MountConfig(DEFAULT_VOLUME, Path.of("/"), true, 0, Duration.ofSeconds(5), new Size(1 << 20));
+    private static final MountConfig DEFAULTS = new MountConfig(
+            DEFAULT_VOLUME, Path.of("/"), true, 0, Duration.ofSeconds(5), new Size(1 << 20), SessionOptions.MINOR_MAX);
 
     synchronized Optional<OpenVolume> mountedAt(Path path) {
         return volumes.values().stream()

@@ -259,7 +259,9 @@ final class OpenVolume implements AutoCloseable {
 
     private static MountOptions options(MountConfig mount, String source) {
         MountOptions defaults = MountOptions.defaults(source);
-        MountOptions options = defaults.withSession(defaults.session().withRequestMemory(TransferMemory::tryAllocate))
+        MountOptions options = defaults.withSession(defaults.session()
+                        .withRequestMemory(TransferMemory::tryAllocate)
+                        .withNewestMinor(mount.fuseMinor()))
                 .withAccess(mount.allowOther() ? MountOptions.Access.EVERYBODY : MountOptions.Access.OWNER)
                 .withReadAheadKiB((int) (mount.readAhead().bytes() >> 10));
         return mount.readerThreads() == 0 ? options : options.withReaders(mount.readerThreads());

@@ -10,6 +10,7 @@ import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.coherence.volume.ZooKeeperManifestStore;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.node.config.NodeConfig.CoordinationConfig;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.LogUnreachableException;
 import io.tesserafs.node.namespace.OwnerSession;
@@ -40,8 +41,7 @@ final class Ownership implements AutoCloseable {
     /** Options of a volume in the registry. */
     static final String MAX_INODES = "maxInodes";
 
-    /** Nodes commit every five seconds what they have from the last owner; a multiple of that. */
-    private static final long ADOPTION_S = 60;
+    private static final String LEASE_TERM_MS = "leaseTermMs";
 
     /** Until this node stands for election again after it stepped aside. */
     private static final long ASIDE_MS = 500;
@@ -60,6 +60,8 @@ final class Ownership implements AutoCloseable {
     private @Nullable VolumeElection election;
 
     private volatile @Nullable Term term;
+    /** The term that ZooKeeper does not confirm any more, if it has not ended yet. */
+    private volatile @Nullable Term doubted;
     /** The session that this process has as a node of the volume, which another term inherits. */
     private volatile @Nullable SessionId ownSession;
 
@@ -230,16 +232,13 @@ final class Ownership implements AutoCloseable {
                 info.number(),
                 epoch,
                 owner,
-                SessionTerms.DEFAULT,
+                terms(),
                 (victim, node) -> fabric.fence(self, victim),
                 records(epoch),
                 inherited,
                 fallen(owner),
                 () -> failed("the tokens of volume " + info.name() + " are damaged"));
         term = new Term(epoch, owner, volume, bricks);
-        if (!inherited.isEmpty()) {
-            CompletableFuture.delayedExecutor(ADOPTION_S, TimeUnit.SECONDS).execute(() -> endAdoption(owner));
-        }
         fabric.owners().add(volume);
         LOG.info("volume {}: owner in epoch {}, {}", info.name(), epoch, owner.report());
         firstTerm.complete(null);
@@ -304,18 +303,20 @@ final class Ownership implements AutoCloseable {
         return sessions;
     }
 
-    private void endAdoption(VolumeOwner owner) {
-        Term current = term;
-        if (current != null && current.owner == owner) {
-            owner.freeUnadopted();
-        }
-    }
-
-    /** Unless it was deposed, which ends it as well: then this node waits for its next term. */
+    /**
+     * Unless it was deposed, which ends it as well: then this node waits for its next term. An owner may hear of it from a brick, which the next one
+     * has told, before it hears of it from ZooKeeper. Called under an owner's locks.
+     */
     private void ownerFailed(VolumeOwner owner) {
         Term current = term;
         if (current != null && current.owner == owner) {
-            failed("the owner of volume " + info.name() + " cannot go on");
+            Thread.ofPlatform().daemon().name("tessera-owner-end").start(() -> {
+                if (current.equals(doubted) || owner.isReplaced()) {
+                    over(current);
+                } else if (current.equals(term)) {
+                    failed("the owner of volume " + info.name() + " cannot go on");
+                }
+            });
         }
     }
 
@@ -323,6 +324,21 @@ final class Ownership implements AutoCloseable {
         if (!closing) {
             onFailure.failed(what, null);
         }
+    }
+
+    /**
+     * Of a volume that a node with this configuration makes. The term of its leases is the volume's for good: an owner that had a shorter one than the last would
+     * give on what nodes may still believe to hold.
+     */
+    static Map<String, String> options(CoordinationConfig config) {
+        return Map.of(LEASE_TERM_MS, Long.toString(config.leaseTerm().toMillis()));
+    }
+
+    private SessionTerms terms() {
+        String termMs = info.options().get(LEASE_TERM_MS);
+        return termMs == null
+                ? SessionTerms.DEFAULT
+                : new SessionTerms(Integer.parseInt(termMs), SessionTerms.DEFAULT.marginMs());
     }
 
     private VolumeConfig config() {
@@ -339,6 +355,7 @@ final class Ownership implements AutoCloseable {
         if (doubtful == null || closing) {
             return;
         }
+        doubted = doubtful;
         ownerDoubted.run();
         Incumbent incumbent = new Incumbent(info.name(), doubtful.owner::isUnfenced, () -> over(doubtful));
         doubtful.volume.doubted(incumbent);
@@ -351,6 +368,7 @@ final class Ownership implements AutoCloseable {
                 return;
             }
             term = null;
+            doubted = null;
         }
         LOG.warn("volume {}: not its owner any more, epoch {} is over", info.name(), ended.epoch);
         fabric.owners().remove(ended.volume);

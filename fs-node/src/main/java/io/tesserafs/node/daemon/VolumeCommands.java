@@ -16,7 +16,6 @@ import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -29,9 +28,6 @@ import org.slf4j.LoggerFactory;
 /** Commands about volumes and mounts that this node carries out itself. */
 final class VolumeCommands {
     private static final Logger LOG = LoggerFactory.getLogger(VolumeCommands.class);
-
-    /** An owner that runs answers within milliseconds; one that does not must not hold up a list. */
-    private static final Duration USAGE = Duration.ofSeconds(2);
 
     private final NodeServices services;
     private final ClusterCommands cluster;
@@ -82,7 +78,7 @@ final class VolumeCommands {
             String name = volume.info().name();
             ObjectNode args = JsonNodeFactory.instance.objectNode().put("volume", name);
             NodeStatus.Volume usage = Json.MAPPER.treeToValue(
-                    owners.askElsewhere(name, "volume-usage", args, USAGE), NodeStatus.Volume.class);
+                    owners.askElsewhere(name, "volume-usage", args, ClusterCommands.PING), NodeStatus.Volume.class);
             return with(mine, owner, usage);
         } catch (AdminException | JsonProcessingException e) {
             LOG.debug("volume {}: nobody says how full it is", volume.info().name(), e);
@@ -111,7 +107,7 @@ final class VolumeCommands {
             throw new AdminException(Code.EXISTS, "volume " + name + " exists");
         }
         try {
-            VolumeInfo info = services.createVolume(name, Map.of()).info();
+            VolumeInfo info = services.createVolume(name).info();
             return Map.of(
                     "name",
                     info.name(),

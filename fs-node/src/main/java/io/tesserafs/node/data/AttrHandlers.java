@@ -210,32 +210,42 @@ final class AttrHandlers {
         file.commitLock.lock();
         try {
             volume.commits.commitLocked(file, false); // what the owner refuses to cut must not be lost here
-            cutHere(file, size);
+            boolean unflushed = cutHere(file, size);
             boolean done = false;
             try {
                 volume.service.truncate(file.ino, size, killSuidGid, now);
                 done = true;
             } finally {
-                cutThere(file, size, now, done);
+                cutThere(file, size, now, done, unflushed);
             }
         } finally {
             file.commitLock.unlock();
         }
     }
 
-    /** Before the owner frees the space, so that nothing can be written to it any more. */
-    private static void cutHere(FileState file, long size) {
+    /**
+     * Before the owner frees the space, so that nothing can be written to it any more.
+     *
+     * @return whether bytes were cut off that are not flushed
+     */
+    private static boolean cutHere(FileState file, long size) {
         long stamp = file.lock.writeLock();
         try {
+            boolean unflushed = false;
             if (size < file.size) {
+                for (Tile tile : file.tiles.all()) {
+                    boolean cut = tile.index + 1 << TileMap.TILE_SHIFT > size;
+                    unflushed |= cut && (tile.isDirty() || tile.committedLoosely);
+                }
                 ExtentIo.cut(file, size);
             }
+            return unflushed;
         } finally {
             file.lock.unlockWrite(stamp);
         }
     }
 
-    private static void cutThere(FileState file, long size, long now, boolean done) {
+    private static void cutThere(FileState file, long size, long now, boolean done, boolean unflushed) {
         long stamp = file.lock.writeLock();
         try {
             if (done) {
@@ -249,6 +259,9 @@ final class AttrHandlers {
                 file.attrWhole = false;
                 file.tiles.markStale(0, TileMap.TILES_END);
                 file.settleCalm();
+                if (unflushed) {
+                    file.failed(Errno.EIO); // the owner still has it all, but nobody knows here any more what to flush
+                }
             }
         } finally {
             file.lock.unlockWrite(stamp);

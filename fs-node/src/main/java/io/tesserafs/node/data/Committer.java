@@ -55,8 +55,11 @@ final class Committer {
         }
     }
 
-    /** Every file that is dirty now becomes durable, or keeps its changes and reports the failure at its next fsync. */
-    boolean round() {
+    /**
+     * Every file that is dirty now becomes durable, or keeps its changes and reports the failure at its next fsync. One at a time: what another round has taken
+     * out of the queue is done when this one begins.
+     */
+    synchronized boolean round() {
         boolean all = true;
         boolean any = false;
         for (FileState file :

@@ -14,7 +14,7 @@ final class DeadTileException extends FsException {
         this(tile.index, message);
     }
 
-    private DeadTileException(long tile, String message) {
+    DeadTileException(long tile, String message) {
         super(Errno.EIO, message);
         this.tile = tile;
     }

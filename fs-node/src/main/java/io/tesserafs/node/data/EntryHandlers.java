@@ -25,6 +25,8 @@ final class EntryHandlers {
     private static final int MIN_ENTRY_BYTES = 32;
 
     private static final int MIN_PLUS_BYTES = 160;
+    /** include/uapi/linux/fs.h. */
+    private static final int RENAME_EXCHANGE = 2;
 
     private final NodeVolume volume;
 
@@ -85,6 +87,27 @@ final class EntryHandlers {
     }
 
     void rename(Request rq, long parent, byte[] name, long newParent, byte[] newName, int flags) {
+        if (volume.lateCommits.isIdle()) {
+            move(rq, parent, name, newParent, newName, flags);
+            return;
+        }
+        volume.serveElsewhere(rq, () -> {
+            commitClosed(parent, name);
+            if ((flags & RENAME_EXCHANGE) != 0) {
+                commitClosed(newParent, newName);
+            }
+            move(rq, parent, name, newParent, newName, flags);
+        });
+    }
+
+    private void commitClosed(long parent, byte[] name) throws FsException {
+        InodeAttr closed = volume.service.lookup(parent, name);
+        if (closed != null && closed.isRegular()) {
+            volume.lateCommits.commitNow(closed.ino());
+        }
+    }
+
+    private void move(Request rq, long parent, byte[] name, long newParent, byte[] newName, int flags) {
         volume.names.serve(rq, parent, newParent, Mode.EXCLUSIVE, alone -> {
             List<Resource> changed = alone ? List.of() : moved(parent, name, newParent, newName);
             volume.unlinked(volume.service.rename(parent, name, newParent, newName, flags, WallClock.nowNs()));
@@ -105,6 +128,17 @@ final class EntryHandlers {
     }
 
     void link(Request rq, long ino, long newParent, byte[] newName) {
+        if (volume.lateCommits.isIdle()) {
+            addName(rq, ino, newParent, newName);
+            return;
+        }
+        volume.serveElsewhere(rq, () -> {
+            volume.lateCommits.commitNow(ino);
+            addName(rq, ino, newParent, newName);
+        });
+    }
+
+    private void addName(Request rq, long ino, long newParent, byte[] newName) {
         volume.names.serve(rq, newParent, Mode.EXCLUSIVE, alone -> {
             long stamp = volume.files.removals();
             InodeAttr attr = volume.service.link(ino, newParent, newName, WallClock.nowNs());

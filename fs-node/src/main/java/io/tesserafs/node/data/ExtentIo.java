@@ -59,6 +59,7 @@ final class ExtentIo {
                 return SHORT;
             }
             long end = Math.min(file.size, offset + length);
+            checkFresh(file, offset, end - offset);
             int staged = 0;
             for (long at = offset; at < end; ) {
                 int within = (int) at & WITHIN;
@@ -77,6 +78,19 @@ final class ExtentIo {
             return (int) Math.max(0, end - offset);
         } finally {
             file.lock.unlockRead(stamp);
+        }
+    }
+
+    /**
+     * Under the file's lock. Who is inside a token when the session ends stays there, and what was known of the file is gone then: that there is no tile says
+     * nothing any more.
+     */
+    static void checkFresh(FileState file, long offset, long length) throws FsException {
+        if (!file.calm && length > 0) {
+            long first = offset >>> TILE_SHIFT;
+            if (!file.tiles.isFresh(first, (offset + length - 1 >>> TILE_SHIFT) + 1)) {
+                throw new DeadTileException(first, "the layout is not known any more");
+            }
         }
     }
 
@@ -116,6 +130,7 @@ final class ExtentIo {
             if (offset > MAX_FILE_BYTES - length || !isValid(file, offset, length)) {
                 return NOT_NOW;
             }
+            checkFresh(file, offset, length);
             copyIn(file, offset, source, 0, length);
             file.modified(nowNs);
             file.loose = true;
@@ -139,6 +154,7 @@ final class ExtentIo {
         }
         long stamp = file.lock.readLock();
         try {
+            checkFresh(file, offset, length);
             if (isValid(file, offset, length)) {
                 copyIn(file, offset, source, 0, length);
                 file.modified(nowNs);
@@ -247,6 +263,7 @@ final class ExtentIo {
      * and then is made valid to its end: two nodes that write different pages of a tile must not zero each other's.
      */
     private static Tile provide(FileState file, long index, int bytes, boolean whole) throws FsException {
+        checkFresh(file, index << TILE_SHIFT, bytes);
         Tile tile = file.tiles.get(index);
         if (tile != null && tile.capacity() >= (whole ? bytes : TILE_BYTES)) {
             return tile;
@@ -284,15 +301,21 @@ final class ExtentIo {
     /** Reserves space for a range, so that writes into it cannot run out of it. The exclusive lock is held. */
     static void reserve(FileState file, long offset, long length, boolean whole) throws FsException {
         List<Tile> fresh = new ArrayList<>();
+        List<Long> punched = new ArrayList<>(0);
         boolean done = false;
         try {
             for (long at = offset; at < offset + length; ) {
                 int within = (int) at & WITHIN;
                 int n = (int) Math.min(offset + length - at, TILE_BYTES - within);
-                boolean wasHole = file.tiles.get(at >>> TILE_SHIFT) == null;
-                Tile tile = provide(file, at >>> TILE_SHIFT, within + n, whole);
+                long index = at >>> TILE_SHIFT;
+                boolean wasHole = file.tiles.get(index) == null;
+                boolean wasPunched = file.holes.contains(index);
+                Tile tile = provide(file, index, within + n, whole);
                 if (wasHole) {
                     fresh.add(tile);
+                }
+                if (wasPunched) {
+                    punched.add(index); // of which the owner has not heard
                 }
                 if (!whole) {
                     zeroGap(tile, TILE_BYTES);
@@ -303,6 +326,7 @@ final class ExtentIo {
         } finally {
             if (!done) { // all of it or nothing: what was taken goes back
                 fresh.forEach(file.tiles::remove);
+                file.holes.addAll(punched);
                 file.settleCalm();
             }
         }
@@ -323,6 +347,7 @@ final class ExtentIo {
     /** Makes a range read as zeros; whole tiles give their space back if {@code free}. The exclusive lock is held. */
     static void zero(FileState file, long offset, long length, boolean free) throws FsException {
         long end = length > MAX_FILE_BYTES - offset ? MAX_FILE_BYTES : offset + length;
+        checkFresh(file, offset, end - offset);
         for (Tile tile : file.tiles.all()) {
             long start = tile.index << TILE_SHIFT;
             int from = Math.clamp(offset - start, 0, TILE_BYTES);
@@ -353,14 +378,16 @@ final class ExtentIo {
 
     /** After the owner cut the file to {@code size}: the same here. The exclusive lock is held. */
     static void cut(FileState file, long size) {
+        List<Tile> beyond = new ArrayList<>();
         for (Tile tile : file.tiles.all()) {
             long start = tile.index << TILE_SHIFT;
             if (start >= size) {
-                file.tiles.remove(tile);
+                beyond.add(tile);
             } else if (tile.validBytes > size - start) {
                 tile.validBytes = (int) (size - start); // as the owner does
             }
         }
+        file.tiles.removeAll(beyond);
         file.holes.removeIf(index -> index << TILE_SHIFT >= size);
         file.size = size;
     }
@@ -372,6 +399,7 @@ final class ExtentIo {
             if (offset < 0 || offset >= file.size) {
                 throw new FsException(Errno.ENXIO, "beyond the end");
             }
+            checkFresh(file, offset, file.size - offset);
             long at = offset;
             while (at < file.size) {
                 Tile tile = file.tiles.get(at >>> TILE_SHIFT);

@@ -30,8 +30,10 @@ final class FileAccess {
     private static final long FIRST_PAUSE_MS = 5;
     private static final long LONGEST_PAUSE_MS = 500;
     private static final long LANE_BYTES = 4096;
-    /** Each may cost a round trip to its brick, which whoever asked waits for. */
-    private static final long FETCH_AHEAD_TILES = 8;
+    /** After a brick was found to be away. */
+    private static final long FETCH_ONLY_WANTED_NS = TimeUnit.SECONDS.toNanos(5);
+    /** For which the owner is asked once, and their bricks once. */
+    private static final long FETCH_AHEAD_TILES = 32;
 
     /** Of the three readers that a mount has at least, one must be free for recalls, and one may be copying. */
     private static final int FAR_HERE_MAX = 1;
@@ -142,7 +144,13 @@ final class FileAccess {
         if (!file.attrStale && (file.attrWhole || !whole)) {
             return;
         }
-        prepareAttr(file, whole, service.getattr(file.ino));
+        int sessions = file.sessionsLost;
+        InodeAttr attr = service.getattr(file.ino);
+        while (file.sessionsLost != sessions) { // what the last session was told may have changed since
+            sessions = file.sessionsLost;
+            attr = service.getattr(file.ino);
+        }
+        prepareAttr(file, whole, attr);
     }
 
     /** The same with attributes that were got under the token. */
@@ -172,15 +180,13 @@ final class FileAccess {
         long firstTile = from >>> TileMap.TILE_SHIFT;
         long endTile = Math.min((to - 1 >>> TileMap.TILE_SHIFT) + 1, TileMap.TILES_END);
         while (!isFresh(file, firstTile, endTile)) {
-            int all = file.tokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
             try {
-                if (all == FileTokens.REFUSED) {
-                    fetchAhead(file, firstTile, endTile);
-                } else {
-                    fetch(file, 0, TileMap.TILES_END);
-                }
-            } finally {
-                exitIfHeld(file.tokens, all);
+                fetchMore(file, firstTile, endTile);
+            } catch (DeadTileException e) {
+                // Perhaps of a brick that has nothing of what is wanted here, and may be away for long.
+                LOG.debug("inode {}: {}", file.ino, e.getMessage());
+                file.fetchOnlyWanted(System.nanoTime() + FETCH_ONLY_WANTED_NS);
+                fetch(file, firstTile, endTile, firstTile, endTile);
             }
         }
         tellSize(file, from, to);
@@ -205,6 +211,24 @@ final class FileAccess {
         return lastPage > (file.toldSize - 1 & -LANE_BYTES) && size > 0 && (lastPage < from || lastPage >= to);
     }
 
+    /** The whole layout, or the range and what follows, as far as this node has the token. */
+    private void fetchMore(FileState file, long firstTile, long endTile) throws FsException {
+        if (file.fetchesOnlyWanted(System.nanoTime())) {
+            fetch(file, firstTile, endTile, firstTile, endTile);
+            return;
+        }
+        int all = file.tokens.tryEnter(0, FileTokens.TO_END, Mode.SHARED);
+        try {
+            if (all == FileTokens.REFUSED) {
+                fetchAhead(file, firstTile, endTile);
+            } else {
+                fetch(file, 0, TileMap.TILES_END, firstTile, endTile);
+            }
+        } finally {
+            exitIfHeld(file.tokens, all);
+        }
+    }
+
     /** The range, and as much of what follows as this node has the token for: who reads on need not ask for each tile. */
     private void fetchAhead(FileState file, long firstTile, long endTile) throws FsException {
         for (long tiles = FETCH_AHEAD_TILES; tiles > 0; tiles /= 2) {
@@ -212,28 +236,46 @@ final class FileAccess {
             int ahead = file.tokens.tryEnter(firstTile << TileMap.TILE_SHIFT, end << TileMap.TILE_SHIFT, Mode.SHARED);
             if (ahead != FileTokens.REFUSED) {
                 try {
-                    fetch(file, firstTile, end);
+                    fetch(file, firstTile, end, firstTile, endTile);
                 } finally {
                     file.tokens.exit(ahead);
                 }
                 return;
             }
         }
-        fetch(file, firstTile, endTile);
+        fetch(file, firstTile, endTile, firstTile, endTile);
     }
 
-    private void fetch(FileState file, long firstTile, long endTile) throws FsException {
+    /**
+     * Not while a commit is under way, or a truncation: what it tells the owner it has taken from the file already, and whether the owner says what was before
+     * or what is after it is not known.
+     *
+     * @param usedFrom the first tile that is going to be used at once, as far as {@code usedTo}
+     */
+    private void fetch(FileState file, long firstTile, long endTile, long usedFrom, long usedTo) throws FsException {
+        file.commitLock.lock();
+        try {
+            fetchLocked(file, firstTile, endTile, usedFrom, usedTo);
+        } finally {
+            file.commitLock.unlock();
+        }
+    }
+
+    private void fetchLocked(FileState file, long firstTile, long endTile, long usedFrom, long usedTo)
+            throws FsException {
+        int sessions = file.sessionsLost;
         InodeAttr attr = service.getattr(file.ino);
-        TileMap.Fetched fetched = file.tiles.fetch(firstTile, endTile, deadReservations(file, firstTile, endTile));
+        List<Extent> dead = deadReservations(file, firstTile, endTile);
+        TileMap.Fetched fetched = file.tiles.fetch(firstTile, endTile, usedFrom, usedTo, dead);
         long stamp = file.lock.writeLock();
         try {
-            file.tiles.apply(fetched);
-            if (file.tiles.takeLost()) {
-                LOG.warn(
-                        "inode {}: bytes that were not flushed are lost with the memory of their brick's host",
-                        file.ino);
-                file.failed(Errno.EIO);
+            if (file.sessionsLost != sessions) {
+                file.tiles.drop(fetched); // others may have changed since what the last session was told
+                return;
             }
+            file.tiles.apply(fetched);
+            file.dropPunched();
+            file.sayWhatIsLost();
             file.size = file.attrStale ? attr.size() : Math.max(file.size, attr.size());
             file.settleCalm();
         } finally {
@@ -356,7 +398,7 @@ final class FileAccess {
         while (true) {
             forget(file, tile);
             try {
-                fetch(file, tile, tile + 1);
+                fetch(file, tile, tile + 1, tile, tile + 1);
                 return;
             } catch (DeadTileException e) {
                 if (System.nanoTime() - deadline > 0) {

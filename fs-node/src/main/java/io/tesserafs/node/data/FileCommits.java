@@ -1,14 +1,21 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.FlushRange;
+import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.DataCommit;
 import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
 /** Hands what this node changed in a file to the volume's owner: as it is at close, durably at fsync and in the background. */
 final class FileCommits {
@@ -18,7 +25,11 @@ final class FileCommits {
     /** A tile as it was when the commit began. */
     private record Change(Tile tile, int validBytes) {}
 
-    private record Flush(Tile tile, boolean retained, int from, int to) {}
+    private record Flush(Tile tile, boolean retained, int from, int to) {
+        FlushRange range() {
+            return new FlushRange(tile.mapped.handle, (long) tile.base + from, to - from);
+        }
+    }
 
     private final VolumeService service;
     private final BlockMap blocks;
@@ -98,8 +109,6 @@ final class FileCommits {
         try {
             flush(flushes);
             done = true;
-        } catch (BrickException e) {
-            throw Failures.asFs(e);
         } finally {
             if (!done) {
                 flushes.forEach(f -> f.tile.dirty(f.from, f.to));
@@ -122,16 +131,6 @@ final class FileCommits {
         flushes.stream().filter(Flush::retained).forEach(f -> blocks.release(f.tile.ref, f.tile.mapped));
     }
 
-    /** As {@link #commit}, but also waits for a commit under way: afterwards the owner knows all that this node did so far. */
-    void settle(FileState file) throws FsException {
-        file.commitLock.lock();
-        try {
-            commitLocked(file, false);
-        } finally {
-            file.commitLock.unlock();
-        }
-    }
-
     /** As {@link #commit}, for a caller that holds the commit lock. */
     void commitLocked(FileState file, boolean durableWanted) throws FsException {
         boolean durable = durableWanted || homeFlushIsFree && !blocks.bricks().hasOthers();
@@ -145,9 +144,11 @@ final class FileCommits {
         List<Flush> flushes = new ArrayList<>();
         long[] holes;
         DataCommit attributes;
+        int sessions;
         long stamp = file.lock.writeLock();
         try {
             checkAlive(file, durable);
+            sessions = file.sessionsLost;
             for (Tile tile : file.tiles.all()) {
                 if (tile.changed || durable && tile.committedLoosely) {
                     changes.add(new Change(tile, tile.validBytes));
@@ -183,13 +184,11 @@ final class FileCommits {
         boolean done = false;
         try {
             flush(flushes);
-            send(file, changes, holes, attributes);
+            send(file, sessions, changes, holes, attributes);
             done = true;
             counters.commits.increment();
-        } catch (BrickException e) {
-            throw Failures.asFs(e);
         } finally {
-            finish(file, changes, flushes, holes, attributes, done);
+            finish(file, sessions, changes, flushes, holes, attributes, done);
         }
     }
 
@@ -233,13 +232,34 @@ final class FileCommits {
         }
     }
 
-    private static void flush(List<Flush> flushes) throws BrickException {
+    /** Each brick is asked once, or almost. */
+    private static void flush(List<Flush> flushes) throws FsException {
+        Map<BrickClient, List<Flush>> ofBricks = new LinkedHashMap<>();
         for (Flush flush : flushes) {
-            flush.tile.mapped.handle.flush((long) flush.tile.base + flush.from, flush.to - flush.from);
+            ofBricks.computeIfAbsent(flush.tile.mapped.brick, b -> new ArrayList<>())
+                    .add(flush);
+        }
+        for (Map.Entry<BrickClient, List<Flush>> one : ofBricks.entrySet()) {
+            List<Flush> some = one.getValue();
+            try {
+                one.getKey().flushAll(some.stream().map(Flush::range).toList());
+            } catch (BrickException e) {
+                throw DeadTileException.of(dead(some), e); // it may have died since it was checked
+            }
         }
     }
 
-    private void send(FileState file, List<Change> changes, long[] holes, DataCommit attributes) throws FsException {
+    /** The one whose handle died, as far as it is known. */
+    private static Tile dead(List<Flush> flushes) {
+        return flushes.stream()
+                .map(Flush::tile)
+                .filter(tile -> !tile.alive())
+                .findFirst()
+                .orElse(flushes.getFirst().tile);
+    }
+
+    private void send(FileState file, int sessions, List<Change> changes, long[] holes, DataCommit attributes)
+            throws FsException {
         int change = 0;
         int hole = 0;
         InodeAttr result;
@@ -252,25 +272,42 @@ final class FileCommits {
             int take = Math.min(holes.length - hole, MAX_EXTENTS);
             long[] some = java.util.Arrays.copyOfRange(holes, hole, hole + take);
             hole += take;
-            result = service.commit(
-                    file.ino,
-                    new DataCommit(
-                            extents,
-                            some,
-                            attributes.size(),
-                            attributes.mtimeNs(),
-                            attributes.ctimeNs(),
-                            attributes.atimeNs(),
-                            attributes.durable(),
-                            attributes.clearSuidGid()));
+            DataCommit part = new DataCommit(
+                    extents,
+                    some,
+                    attributes.size(),
+                    attributes.mtimeNs(),
+                    attributes.ctimeNs(),
+                    attributes.atimeNs(),
+                    attributes.durable(),
+                    attributes.clearSuidGid());
+            if (file.sessionsLost != sessions) {
+                throw new FsException(Errno.EIO, "the session ended, and with it what was to be committed");
+            }
+            result = ScopedValue.where(
+                            VolumeService.IF_STILL_TRUE, () -> file.sessionsLost == sessions && isAllThere(changes))
+                    .call(() -> service.commit(file.ino, part));
         } while (change < changes.size() || hole < holes.length);
         if (result.ino() != file.ino) {
             throw new IllegalStateException("commit of inode " + file.ino + " answered for " + result.ino());
         }
     }
 
+    /** While a call waited for an owner, a host may have lost its memory, booted, and told the owner what of it nobody counts on. */
+    private boolean isAllThere(List<Change> changes) {
+        Set<BrickClient> asked = new HashSet<>();
+        for (Change change : changes) {
+            BlockMap.Mapped mapped = change.tile.mapped;
+            if (asked.add(mapped.brick) && blocks.hasLost(mapped)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void finish(
             FileState file,
+            int sessions,
             List<Change> changes,
             List<Flush> flushes,
             long[] holes,
@@ -278,21 +315,24 @@ final class FileCommits {
             boolean done) {
         long stamp = file.lock.writeLock();
         try {
+            file.committing = false;
+            if (file.sessionsLost != sessions) {
+                return; // all of it was given up, and is nothing to the next session
+            }
             for (Change change : changes) {
                 Tile tile = change.tile;
-                boolean current = file.tiles.isCurrent(tile);
                 if (done) {
                     tile.state = Tile.State.COMMITTED;
                     tile.committedLoosely = !attributes.durable();
                 } else if (tile.state == Tile.State.COMMITTING) {
                     tile.state = Tile.State.RESERVED;
-                    if (!current) {
+                    if (!file.tiles.isCurrent(tile)) {
                         service.release(tile.ref); // replaced meanwhile, and the owner never got it
                     }
                 }
-                tile.changed |= !done;
             }
             if (!done) {
+                changes.forEach(c -> c.tile.changed = true);
                 flushes.forEach(f -> f.tile.dirty(f.from, f.to));
                 for (long hole : holes) {
                     if (file.tiles.get(hole) == null) {
@@ -305,14 +345,12 @@ final class FileCommits {
                 file.atimeChanged |= attributes.atimeNs() != DataCommit.UNCHANGED;
                 file.loose = true;
                 file.clearSuidGid |= attributes.clearSuidGid();
+            } else if (!attributes.durable() && !changes.isEmpty()) {
+                file.loose = true;
             }
-            file.committing = false;
         } finally {
             file.lock.unlockWrite(stamp);
             giveBack(flushes);
-        }
-        if (done && !attributes.durable() && !changes.isEmpty()) {
-            file.loose = true;
         }
     }
 }

@@ -46,6 +46,7 @@ final class FileCopy {
 
     private static int piece(FileState from, long at, FileState to, long outAt, int most, boolean whole)
             throws FsException {
+        ExtentIo.checkFresh(from, at, 1);
         Tile tile = from.tiles.get(at >>> TileMap.TILE_SHIFT);
         int within = (int) at & TileMap.TILE_BYTES - 1;
         int n = Math.min(most, TileMap.TILE_BYTES - within);

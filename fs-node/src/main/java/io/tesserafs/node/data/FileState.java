@@ -2,11 +2,14 @@ package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.Mode;
+import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.InodeAttr;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.StampedLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One regular file that is open on this node, or was until its last changes are durable: its size and times, which are newer here than
@@ -17,6 +20,8 @@ import java.util.concurrent.locks.StampedLock;
  * between files: by inode number.
  */
 final class FileState {
+    private static final Logger LOG = LoggerFactory.getLogger(FileState.class);
+
     final long ino;
     /** DATA. */
     final FileTokens tokens;
@@ -58,20 +63,33 @@ final class FileState {
 
     /** Nothing of the layout is stale or far: I/O needs to ask nobody. */
     volatile boolean calm;
+    /** Sessions with the owner that ended while this had something of them. Changed under the exclusive lock. */
+    volatile int sessionsLost;
     /** Some extent was committed without a flush of its data, or data was overwritten since. */
     volatile boolean loose;
     /** The next commit also clears suid and sgid. */
     volatile boolean clearSuidGid;
-    /** A commit failed after close; the next fsync of every handle that was open then reports it. Counts failures. */
-    volatile int failures;
-
-    volatile int lastFailure;
+    /**
+     * How often something could not be saved. The next fsync of every handle that was open then reports it; or if no fsync has yet, of every handle that
+     * is opened until one does.
+     */
+    private volatile int failures;
+    /** An errno. */
+    private volatile int lastFailure;
+    /** No fsync has reported the last failure. Guarded by this. */
+    private boolean untold;
 
     /** The kernel may have cached pages of it. */
     volatile boolean pagesCached;
 
     /** Handles that allow a mapping to be written through: open for reading and writing. */
     volatile int writers;
+    /** Handles for writing, with those for reading and writing. Under this, as is the next. */
+    private int writeHandles;
+
+    private boolean maybeMapped;
+    private volatile long onlyWantedUntilNs;
+    private volatile boolean fetchingOnlyWanted;
     /** Open handles and passing users. Changed by the table under its map's lock. */
     int references;
     /** In the committer's set. */
@@ -104,12 +122,38 @@ final class FileState {
         return writers > 0 ? Mode.EXCLUSIVE : Mode.SHARED;
     }
 
+    void fetchOnlyWanted(long untilNs) {
+        onlyWantedUntilNs = untilNs;
+        fetchingOnlyWanted = true;
+    }
+
+    /** Whether layout that nobody needs yet is left alone, since some of it is on a brick that was away a moment ago. */
+    boolean fetchesOnlyWanted(long nowNs) {
+        if (fetchingOnlyWanted && nowNs - onlyWantedUntilNs >= 0) {
+            fetchingOnlyWanted = false;
+        }
+        return fetchingOnlyWanted;
+    }
+
     boolean isDirty() {
         return attrChanged || loose || clearSuidGid;
     }
 
-    synchronized void countWriters(int change) {
-        writers = writers + change;
+    /** @param mapsWritable whether the handle is open for reading as well */
+    synchronized void countWriteHandle(int change, boolean mapsWritable) {
+        writeHandles += change;
+        if (mapsWritable) {
+            writers = writers + change;
+        }
+        maybeMapped = writeHandles > 0 && (maybeMapped || mapsWritable);
+    }
+
+    /**
+     * The kernel may have changes of mapped pages that it has not written, or not got an answer to. It writes by any handle for writing, and releases
+     * that only when it has.
+     */
+    synchronized boolean mayBeMapped() {
+        return maybeMapped;
     }
 
     synchronized void wantClearSuidGid() {
@@ -122,10 +166,57 @@ final class FileState {
         return wanted;
     }
 
+    synchronized void countLostSession() {
+        sessionsLost = sessionsLost + 1;
+    }
+
     /** Something could not be saved, and why. */
     synchronized void failed(int errno) {
         lastFailure = errno;
         failures = failures + 1;
+        untold = true;
+    }
+
+    int failures() {
+        return failures;
+    }
+
+    int lastFailure() {
+        return lastFailure;
+    }
+
+    /** Failures that fsync of a handle opened now has nothing to say about. */
+    synchronized int failuresTold() {
+        return untold ? failures - 1 : failures;
+    }
+
+    /** An fsync reports what there is. Returns how many failures that are. */
+    synchronized int tellFailures() {
+        untold = false;
+        return failures;
+    }
+
+    /** The errno of a failure that no fsync has reported, else 0. */
+    synchronized int untoldFailure() {
+        return untold ? lastFailure : 0;
+    }
+
+    /** What the owner still has, as it has not heard of the holes. Under the exclusive lock. */
+    void dropPunched() {
+        for (long index : holes) {
+            Tile tile = tiles.get(index);
+            if (tile != null) {
+                tiles.remove(tile);
+            }
+        }
+    }
+
+    /** Counts as a failure if bytes are known to be lost. Under the exclusive lock. */
+    void sayWhatIsLost() {
+        if (tiles.takeLost()) {
+            LOG.warn("inode {}: bytes that were not flushed are lost with the memory of their brick's host", ino);
+            failed(Errno.EIO);
+        }
     }
 
     /** The file reaches at least to there. Under the exclusive lock. */

@@ -19,6 +19,7 @@ final class FileTable {
     private final BlockMap blocks;
     private final ConcurrentHashMap<Long, FileState> files = new ConcurrentHashMap<>();
     private final Set<FileState> dirty = ConcurrentHashMap.newKeySet();
+    private final UntoldFailures untold = new UntoldFailures();
     private volatile long removals;
 
     FileTable(VolumeService service, TokenClient tokens, BlockMap blocks) {
@@ -78,11 +79,16 @@ final class FileTable {
     }
 
     private FileState newState(InodeAttr attr) {
-        return new FileState(
+        FileState file = new FileState(
                 attr,
                 tokens.open(Resource.data(attr.ino())),
                 tokens.open(Resource.attributes(attr.ino())),
                 new TileMap(service, blocks, attr.ino()));
+        int errno = untold.take(attr.ino());
+        if (errno != 0) {
+            file.failed(errno);
+        }
+        return file;
     }
 
     /**
@@ -141,6 +147,10 @@ final class FileTable {
             present.references--;
             if (present.references == 0 && !present.isDirty()) {
                 leave(present);
+                int errno = present.untoldFailure();
+                if (errno != 0) {
+                    untold.remember(ino, errno);
+                }
                 return null;
             }
             return present;

@@ -338,8 +338,12 @@ final class IoHandlers {
         return access.withTiles(file, offset, offset + length, LockedPages.NONE, work);
     }
 
+    /** Under the tokens of both. */
     private int copy(FileState from, long offset, FileState to, long outOffset, long length, boolean privileged)
             throws FsException {
+        // What was forgotten in the last attempt: who tries again sees to one of the files only.
+        access.prepare(from, offset, offset + length);
+        access.prepare(to, outOffset, outOffset + length);
         int all = FileAccess.tryAll(to, Mode.EXCLUSIVE);
         try {
             int n = FileCopy.copy(from, offset, to, outOffset, length, all != FileTokens.REFUSED);

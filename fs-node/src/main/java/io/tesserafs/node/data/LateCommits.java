@@ -6,13 +6,15 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Commits of files that were closed while their owner is on another host, behind the back of who closed them: close promises nothing that only a commit
  * could keep. Tokens see to it that other nodes do not notice; and if this node dies first, what was written in the last moments is lost, as without
- * fsync it may be. Thread-safe.
+ * fsync it may be. But before a closed file gets another name it is committed: who writes a file, closes it and renames it over another counts on
+ * finding one or the other. Thread-safe.
  */
 final class LateCommits {
     private static final Logger LOG = LoggerFactory.getLogger(LateCommits.class);
@@ -25,6 +27,8 @@ final class LateCommits {
 
     private final NodeVolume volume;
     private final ThreadPoolExecutor threads;
+    /** Files that wait, and those that are being committed. */
+    private final AtomicInteger left = new AtomicInteger();
 
     LateCommits(NodeVolume volume) {
         this.volume = volume;
@@ -44,17 +48,44 @@ final class LateCommits {
             return true; // nothing is left of it
         }
         boolean added = false;
+        left.incrementAndGet();
         try {
-            threads.execute(() -> commit(file));
+            threads.execute(() -> {
+                commit(file);
+                finished(file);
+            });
             added = true;
         } catch (RejectedExecutionException e) {
             LOG.trace("too many commits wait, or this is the end", e);
         } finally {
             if (!added) {
-                volume.release(file);
+                finished(file);
             }
         }
         return added;
+    }
+
+    private void finished(FileState file) {
+        left.decrementAndGet();
+        volume.release(file);
+    }
+
+    /** Nothing waits, nothing is under way. */
+    boolean isIdle() {
+        return left.get() == 0;
+    }
+
+    /** Returns when this file is committed, if it can be now; also waits for a commit under way. */
+    void commitNow(long ino) {
+        FileState file = volume.files.find(ino);
+        if (file == null || !volume.files.retain(file)) {
+            return; // nobody here has anything of it
+        }
+        try {
+            commit(file);
+        } finally {
+            volume.release(file);
+        }
     }
 
     private void commit(FileState file) {
@@ -71,8 +102,6 @@ final class LateCommits {
         } catch (RuntimeException e) {
             file.failed(io.tesserafs.fuse.Errno.EIO);
             LOG.error("inode {}: commit after close failed", file.ino, e);
-        } finally {
-            volume.release(file);
         }
     }
 

@@ -274,11 +274,13 @@ final class NodeVolume {
         }
     }
 
-    /** Forgets what was not committed of a file, and all that was known of it. */
-    void dropUnsaved(FileState file) {
+    /** Forgets what was not committed of a file, and all that was known of it. Returns whether there was something. */
+    boolean dropUnsaved(FileState file) {
         long stamp = file.lock.writeLock();
         try {
-            if (file.isDirty()) {
+            boolean unsaved = file.isDirty() || file.committing; // nobody knows whether that commit still arrives
+            file.countLostSession();
+            if (unsaved) {
                 file.failed(io.tesserafs.fuse.Errno.EIO);
             }
             file.tiles.abandon();
@@ -292,6 +294,7 @@ final class NodeVolume {
             file.attrStale = true;
             file.attrWhole = false;
             file.settleCalm();
+            return unsaved;
         } finally {
             file.lock.unlockWrite(stamp);
         }

@@ -75,8 +75,8 @@ final class OpenHandlers {
         boolean mapsWritable = (flags & O_ACCMODE) == O_RDWR;
         boolean noAtime = volume.options.noAtime() || (flags & O_NOATIME) != 0;
         long handle = volume.handles.add(new OpenFile(file.ino, file, writable, mapsWritable, noAtime));
-        if (mapsWritable) {
-            file.countWriters(1);
+        if (writable) {
+            file.countWriteHandle(1, mapsWritable);
         }
         return handle;
     }
@@ -197,7 +197,7 @@ final class OpenHandlers {
         FileState written = known == null ? null : known.file;
         if (known != null && written != null && volume.access.mayWait() && isLeftForLater(written)) {
             volume.serveHere(rq, () -> {
-                reportFailures(known, written);
+                known.failIfUnsaved();
                 rq.replyOk();
             });
             return;
@@ -207,7 +207,7 @@ final class OpenHandlers {
             FileState file = open.file;
             if (file != null && open.writable) {
                 volume.commit(file, false, true);
-                reportFailures(open, file);
+                open.failIfUnsaved();
             }
             rq.replyOk();
         });
@@ -220,26 +220,20 @@ final class OpenHandlers {
     void fsync(Request rq, long handle) {
         volume.serveFlushing(rq, () -> {
             OpenFile open = volume.handles.get(handle);
-            FileState file = open.file;
             volume.counters.fsyncs.increment();
-            if (file != null) {
-                volume.save(file);
-            }
-            volume.service.sync();
-            if (file != null) {
-                reportFailures(open, file);
-            }
+            makeDurable(open);
             rq.replyOk();
         });
     }
 
-    /** What could not be saved in the background is reported once by every handle that was open then. */
-    private static void reportFailures(OpenFile open, FileState file) throws FsException {
-        int failures = file.failures;
-        if (open.failuresSeen != failures) {
-            open.failuresSeen = failures;
-            throw new FsException(file.lastFailure, "an earlier commit failed");
+    /** What fsync is, and writing with O_SYNC beside the write. May wait. */
+    void makeDurable(OpenFile open) throws FsException {
+        FileState file = open.file;
+        if (file != null) {
+            volume.save(file);
         }
+        volume.service.sync();
+        open.failOnceIfUnsaved();
     }
 
     void release(Request rq, long handle) {
@@ -250,8 +244,8 @@ final class OpenHandlers {
     private void close(long handle) {
         @Nullable OpenFile open = volume.handles.remove(handle);
         if (open != null && open.file != null) {
-            if (open.mapsWritable) {
-                open.file.countWriters(-1);
+            if (open.writable) {
+                open.file.countWriteHandle(-1, open.mapsWritable);
             }
             volume.release(open.file);
         }

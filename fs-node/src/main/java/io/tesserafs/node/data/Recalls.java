@@ -1,11 +1,14 @@
 package io.tesserafs.node.data;
 
+import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenClient;
 import io.tesserafs.fuse.FuseSession;
 import io.tesserafs.node.namespace.FsException;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,6 +19,11 @@ final class Recalls implements TokenClient.RecallHandler {
     /** Tiles of one file whose brick was away, in one recall. Who waits has the file revoked in the end. */
     private static final int MAX_REVIVALS = 64;
 
+    /** For a brick that is back but not known to the owner yet; well below what a recall may take. */
+    private static final long UNAVAILABLE_PATIENCE_NS = TimeUnit.SECONDS.toNanos(10);
+
+    private static final long UNAVAILABLE_PAUSE_MS = 100;
+
     private final NodeVolume volume;
 
     Recalls(NodeVolume volume) {
@@ -24,6 +32,28 @@ final class Recalls implements TokenClient.RecallHandler {
 
     @Override
     public void invalidate(Resource resource, long fromByte, long toByte) {
+        drop(resource, fromByte, toByte);
+        FileState file = resource.kind() == Resource.Kind.DATA ? volume.files.find(resource.inode()) : null;
+        if (file != null) {
+            awaitWriteback(file, fromByte, toByte);
+        }
+    }
+
+    /** See {@link FuseSession#awaitWriteback}. */
+    void awaitWriteback(FileState file, long fromByte, long toByte) {
+        FuseSession kernel = volume.session;
+        if (kernel != null && file.mayBeMapped()) {
+            kernel.awaitWriteback(file.ino, fromByte, toByte);
+        }
+    }
+
+    /** What the kernel is writing is refused, since there is no token for it; it is waited for before the next session begins. */
+    @Override
+    public void forget(Resource resource) {
+        drop(resource, 0, FileTokens.TO_END);
+    }
+
+    private void drop(Resource resource, long fromByte, long toByte) {
         FuseSession kernel = volume.session;
         if (kernel == null) {
             return;
@@ -63,21 +93,50 @@ final class Recalls implements TokenClient.RecallHandler {
     private void flushData(FileState file, long fromByte, long toByte, @Nullable Mode keep) throws FsException {
         long from = fromByte >>> TileMap.TILE_SHIFT;
         long to = Math.min((toByte - 1 >>> TileMap.TILE_SHIFT) + 1, TileMap.TILES_END);
+        int sessions = file.sessionsLost;
+        boolean saved = false;
         try {
             if (file.writers > 0) {
-                materialise(file, fromByte, toByte);
+                tryMaterialise(file, fromByte, toByte);
             }
             handOver(file);
+            saved = true;
         } finally {
             if (keep == null) {
-                long stamp = file.lock.writeLock();
-                try {
-                    file.tiles.markStale(from, to);
-                    file.settleCalm();
-                } finally {
-                    file.lock.unlockWrite(stamp);
-                }
+                giveUp(file, from, to, saved || file.sessionsLost != sessions); // then it was given up already
             }
+        }
+    }
+
+    /** The token goes. What could not be saved under it must not be saved later, over what somebody else has written by then; the caller reports it. */
+    private static void giveUp(FileState file, long fromTile, long toTile, boolean saved) {
+        file.commitLock.lock();
+        try {
+            long stamp = file.lock.writeLock();
+            try {
+                if (!saved) {
+                    file.tiles.abandon(fromTile, toTile);
+                    file.holes.removeIf(index -> index >= fromTile && index < toTile);
+                }
+                file.tiles.markStale(fromTile, toTile);
+                file.settleCalm();
+            } finally {
+                file.lock.unlockWrite(stamp);
+            }
+        } finally {
+            file.commitLock.unlock();
+        }
+    }
+
+    /**
+     * Without space for it, who writes back the rest of such a tile later has to get that first, or hears that there is none; what was written so far must be
+     * handed over in any case.
+     */
+    private static void tryMaterialise(FileState file, long fromByte, long toByte) {
+        try {
+            materialise(file, fromByte, toByte);
+        } catch (FsException e) {
+            LOG.debug("inode {}: a tile that is shared cannot have a block for itself: {}", file.ino, e.getMessage());
         }
     }
 
@@ -85,7 +144,7 @@ final class Recalls implements TokenClient.RecallHandler {
     private void handOver(FileState file) throws FsException {
         for (int attempt = 1; ; attempt++) {
             try {
-                volume.commits.handOver(file);
+                patiently(() -> volume.commits.handOver(file));
                 return;
             } catch (DeadTileException e) {
                 if (attempt == MAX_REVIVALS) {
@@ -93,6 +152,23 @@ final class Recalls implements TokenClient.RecallHandler {
                 }
                 volume.access.reviveLeaving(file, e.tile());
             }
+        }
+    }
+
+    /** Again, for a while, if the owner cannot do it yet. */
+    private static void patiently(NodeVolume.Work save) throws FsException {
+        long deadline = System.nanoTime() + UNAVAILABLE_PATIENCE_NS;
+        while (true) {
+            try {
+                save.run();
+                return;
+            } catch (UnavailableException e) {
+                if (System.nanoTime() - deadline > 0) {
+                    throw e;
+                }
+                LOG.debug("a recall waits: {}", e.getMessage());
+            }
+            FileAccess.pause(UNAVAILABLE_PAUSE_MS);
         }
     }
 
@@ -115,14 +191,46 @@ final class Recalls implements TokenClient.RecallHandler {
     }
 
     private void flushAttributes(FileState file, @Nullable Mode keep) throws FsException {
+        int sessions = file.sessionsLost;
+        boolean saved = false;
         try {
-            volume.commits.settle(file);
+            patiently(() -> saveAttributes(file, keep));
+            saved = true;
         } finally {
-            if (keep == null) {
-                file.attrStale = true;
-                file.attrWhole = false;
+            if (!saved && keep == null && file.sessionsLost == sessions) {
+                giveUpAttributes(file);
             }
         }
+    }
+
+    private void saveAttributes(FileState file, @Nullable Mode keep) throws FsException {
+        file.commitLock.lock();
+        try {
+            volume.commits.commitLocked(file, false);
+            if (keep == null) {
+                forgetAttributes(file); // before another commit can begin, which would tell the owner an old size
+            }
+        } finally {
+            file.commitLock.unlock();
+        }
+    }
+
+    /** As {@link #giveUp}. */
+    private static void giveUpAttributes(FileState file) {
+        file.commitLock.lock();
+        try {
+            forgetAttributes(file);
+            file.sizeChanged = false;
+            file.mtimeChanged = false;
+            file.atimeChanged = false;
+        } finally {
+            file.commitLock.unlock();
+        }
+    }
+
+    private static void forgetAttributes(FileState file) {
+        file.attrStale = true;
+        file.attrWhole = false;
     }
 
     /** Everything that the kernel was told while no tokens were needed. */

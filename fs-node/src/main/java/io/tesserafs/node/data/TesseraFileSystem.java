@@ -1,6 +1,7 @@
 package io.tesserafs.node.data;
 
 import io.tesserafs.coherence.lock.LockService;
+import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.TokenClient;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileLock;
@@ -12,14 +13,21 @@ import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.VolumeService;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A volume as this node's kernel sees it: metadata by calls to the volume's owner, data in memory of bricks under tokens. Requests whose token is
  * held and that wait for no device are served on the reader thread that received them.
  */
 public final class TesseraFileSystem implements FileSystem {
+    private static final Logger LOG = LoggerFactory.getLogger(TesseraFileSystem.class);
     private static final int NAME_MAX = 255;
+    /** Inodes named in one log message. */
+    private static final int MAX_LISTED = 20;
 
     private final NodeVolume volume;
     private final Committer committer;
@@ -51,7 +59,7 @@ public final class TesseraFileSystem implements FileSystem {
                 volume.dropPagesSoon(ino);
             }
         });
-        this.writes = new WriteHandlers(volume);
+        this.writes = new WriteHandlers(volume, opens);
         tokens.onRecall(recalls);
     }
 
@@ -76,16 +84,27 @@ public final class TesseraFileSystem implements FileSystem {
     }
 
     /**
-     * The session with the owner is over: what was not committed is lost, and the next fsync of every file it belonged to says so. Tokens were ended, and with
+     * The session with the owner is over: what was not committed is lost, and the next fsync of every file it belonged to says so, be it opened by then or not. Tokens were ended, and with
      * them the kernel's caches of what they covered. Not from a request's thread.
      */
     public void sessionLost() {
         volume.names.company().stopBeingAlone();
+        List<Long> unsaved = new ArrayList<>();
         for (FileState file : volume.files.all()) {
             if (volume.files.retain(file)) {
-                volume.dropUnsaved(file);
+                recalls.awaitWriteback(file, 0, FileTokens.TO_END); // or it would come under the next session's token
+                if (volume.dropUnsaved(file)) {
+                    unsaved.add(file.ino);
+                }
                 volume.release(file);
             }
+        }
+        if (!unsaved.isEmpty()) {
+            // Of files that were closed already perhaps nobody calls fsync any more.
+            LOG.warn(
+                    "the session is over, and with it what was not saved of {} files, first of inodes {}",
+                    unsaved.size(),
+                    unsaved.subList(0, Math.min(unsaved.size(), MAX_LISTED)));
         }
         recalls.forgetAll();
     }

@@ -125,6 +125,18 @@ final class Tile {
         }
     }
 
+    /** What is not flushed or committed of this very place, which was reached through another handle before. Under the file's exclusive lock. */
+    void takeOver(Tile before) {
+        long range = before.takeDirty();
+        if (range != 0) {
+            dirty((int) (range >>> 32), (int) range);
+        }
+        if (before.changed) {
+            changed = true;
+            validBytes = before.validBytes;
+        }
+    }
+
     synchronized void dirty(int from, int to) {
         dirtyFrom = Math.min(dirtyFrom, from);
         dirtyTo = Math.max(dirtyTo, to);

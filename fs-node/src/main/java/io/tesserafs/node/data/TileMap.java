@@ -7,6 +7,7 @@ import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.VolumeService;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
@@ -110,17 +111,23 @@ final class TileMap {
         return dead;
     }
 
-    /** Asks the owner, and maps the blocks. Waits. To be applied or dropped. */
-    Fetched fetch(long fromTile, long toTile, List<Extent> reserved) throws FsException {
+    /**
+     * Asks the owner, and maps the blocks. Waits. To be applied or dropped.
+     *
+     * @param usedFrom the first tile that is going to be used at once; mapping begins with it
+     * @param usedTo behind the last of them
+     */
+    Fetched fetch(long fromTile, long toTile, long usedFrom, long usedTo, List<Extent> reserved) throws FsException {
         List<Extent> extents = new ArrayList<>(service.layout(ino, fromTile, toTile));
         int known = extents.size();
+        int before = (int) extents.stream().filter(e -> e.tile() < usedFrom).count();
+        int used = (int) extents.stream().filter(e -> e.tile() < usedTo).count() - before;
+        Collections.rotate(extents, -before); // they come in the order of tiles
         List<BlockMap.Mapped> mapped = new ArrayList<>(extents.size());
         List<Extent> gone = new ArrayList<>();
         Fetched fetched = new Fetched(fromTile, toTile, known, extents, mapped, gone);
         try {
-            for (Extent extent : extents) {
-                mapped.add(blocks.acquire(extent.ref()));
-            }
+            mapped.addAll(blocks.acquireAll(extents.stream().map(Extent::ref).toList(), used));
             for (Extent extent : reserved) {
                 acquireReserved(extent, fetched);
             }
@@ -144,9 +151,12 @@ final class TileMap {
     }
 
     void drop(Fetched fetched) {
-        for (int i = 0; i < fetched.blocks.size(); i++) {
-            blocks.release(fetched.extents.get(i).ref(), fetched.blocks.get(i));
-        }
+        blocks.releaseAll(
+                fetched.extents.stream()
+                        .limit(fetched.blocks.size())
+                        .map(Extent::ref)
+                        .toList(),
+                fetched.blocks);
     }
 
     /** Takes over what is still stale of it; the rest is dropped. */
@@ -163,12 +173,14 @@ final class TileMap {
                     || ofOwner && isMoving(known, extent)) {
                 blocks.release(extent.ref(), block);
             } else if (known != null && known.ref.equals(extent.ref()) && known.mapped == block) {
+                known.state = ofOwner ? Tile.State.COMMITTED : known.state;
                 known.validBytes = known.changed ? known.validBytes : extent.validBytes();
                 blocks.release(extent.ref(), block);
             } else {
-                put(carryOver(
-                        known,
-                        new Tile(extent.tile(), extent.ref(), block, Tile.State.COMMITTED, extent.validBytes())));
+                // A commit can have been applied though it failed here: what the owner has is not this node's to give
+                // back.
+                Tile.State state = ofOwner ? Tile.State.COMMITTED : Tile.State.RESERVED;
+                put(carryOver(known, new Tile(extent.tile(), extent.ref(), block, state, extent.validBytes())));
             }
         }
         for (Extent extent : fetched.gone) {
@@ -180,7 +192,8 @@ final class TileMap {
         }
         for (Tile tile : all()) {
             boolean inside = tile.index >= fetched.fromTile && tile.index < fetched.toTile;
-            boolean unsaved = tile.changed && (tile.alive() || tile.state != Tile.State.COMMITTED);
+            boolean unsaved = tile.state == Tile.State.COMMITTING
+                    || tile.changed && (tile.alive() || tile.state != Tile.State.COMMITTED);
             if (inside && stale.contains(tile.index) && !named.contains(tile.index) && !unsaved) {
                 drop(tile); // a hole by now
             }
@@ -219,16 +232,9 @@ final class TileMap {
         }
         if (known.mapped.losses != fresh.mapped.losses) {
             lost |= known.isDirty() || known.changed;
-            fresh.state = known.state;
         } else {
-            long range = known.takeDirty();
-            if (range != 0) {
-                fresh.dirty((int) (range >>> 32), (int) range);
-            }
-            fresh.changed = known.changed;
+            fresh.takeOver(known);
             fresh.committedLoosely = known.committedLoosely;
-            fresh.state = known.state;
-            fresh.validBytes = known.changed ? known.validBytes : fresh.validBytes;
         }
         return fresh;
     }
@@ -272,13 +278,30 @@ final class TileMap {
     }
 
     void remove(Tile tile) {
+        takeOut(tile);
+        forget(tile, null);
+    }
+
+    /** With one call to each brick. */
+    void removeAll(List<Tile> some) {
+        if (some.size() == 1) {
+            remove(some.getFirst());
+            return;
+        }
+        some.forEach(this::takeOut);
+        blocks.releaseAll(
+                some.stream().map(t -> t.ref).toList(),
+                some.stream().map(t -> t.mapped).toList());
+        some.forEach(tile -> releaseSpace(tile, null));
+    }
+
+    private void takeOut(Tile tile) {
         if (tile.index == 0) {
             first = null;
         } else if (more != null) {
             more.remove(tile.index);
         }
         count(tile, -1);
-        forget(tile, null);
     }
 
     private void count(Tile tile, int sign) {
@@ -289,9 +312,17 @@ final class TileMap {
     /** Gives the handle back, and the space if the owner does not have it in the extent map. */
     private void forget(Tile tile, @Nullable Tile successor) {
         blocks.release(tile.ref, tile.mapped);
+        releaseSpace(tile, successor);
+    }
+
+    private void releaseSpace(Tile tile, @Nullable Tile successor) {
         if (tile.state == Tile.State.RESERVED && (successor == null || !successor.ref.equals(tile.ref))) {
             service.release(tile.ref);
         }
+    }
+
+    boolean isCurrent(Tile tile) {
+        return get(tile.index) == tile;
     }
 
     List<Tile> all() {
@@ -306,24 +337,26 @@ final class TileMap {
         return tiles;
     }
 
-    boolean isCurrent(Tile tile) {
-        return get(tile.index) == tile;
+    /** Lets go of what was not saved in time; of the rest nothing is lost. Reserved space goes back. */
+    void abandon(long fromTile, long toTile) {
+        for (Tile tile : all()) {
+            if (tile.index >= fromTile && tile.index < toTile && (tile.changed || tile.isDirty())) {
+                remove(tile);
+            }
+        }
     }
 
     /** Lets go of everything, after the session ended that reserved what is not committed. */
     void abandon() {
         for (Tile tile : all()) {
             tile.state = Tile.State.COMMITTED; // the owner has taken back what it never got
-            remove(tile);
         }
-        stale.add(0, TILES_END);
+        clear();
     }
 
     /** Lets go of everything; reserved space goes back. */
     void clear() {
-        for (Tile tile : all()) {
-            remove(tile);
-        }
+        removeAll(all());
         stale.add(0, TILES_END);
     }
 }

@@ -15,11 +15,24 @@ import org.jspecify.annotations.Nullable;
  */
 final class WriteHandlers {
     private static final int O_APPEND = 0x400;
+    /** Part of O_SYNC; the kernel sets it for RWF_DSYNC and RWF_SYNC too, and for inodes and mounts that are synchronous. */
+    private static final int O_DSYNC = 0x1000;
+
     private static final long PAGE_BYTES = 4096;
 
-    /** One WRITE. */
+    /**
+     * One WRITE.
+     *
+     * @param synced the handle whose fsync is part of it, or null
+     */
     private record Write(
-            Request rq, boolean direct, FileState file, long offset, MemorySegment payload, boolean killSuidGid) {
+            Request rq,
+            boolean direct,
+            @Nullable OpenFile synced,
+            FileState file,
+            long offset,
+            MemorySegment payload,
+            boolean killSuidGid) {
         int length() {
             return (int) payload.byteSize();
         }
@@ -29,15 +42,17 @@ final class WriteHandlers {
         }
 
         Write at(long elsewhere) {
-            return new Write(rq, direct, file, elsewhere, payload, killSuidGid);
+            return new Write(rq, direct, synced, file, elsewhere, payload, killSuidGid);
         }
     }
 
     private final NodeVolume volume;
     private final FileAccess access;
+    private final OpenHandlers opens;
 
-    WriteHandlers(NodeVolume volume) {
+    WriteHandlers(NodeVolume volume, OpenHandlers opens) {
         this.volume = volume;
+        this.opens = opens;
         this.access = volume.access;
     }
 
@@ -66,11 +81,14 @@ final class WriteHandlers {
             rq.replyError(Errno.EIO);
             return;
         }
+        // After a buffered write the kernel sends an FSYNC. Not after a direct one if the handle has DIRECT_IO, nor if
+        // the write is asynchronous.
+        OpenFile synced = direct && (openFlags & O_DSYNC) != 0 ? open : null;
+        Write write = new Write(rq, direct, synced, file, offset, payload, killSuidGid);
         if ((openFlags & O_APPEND) != 0) {
-            append(new Write(rq, direct, file, offset, payload, killSuidGid));
+            append(write);
             return;
         }
-        Write write = new Write(rq, direct, file, offset, payload, killSuidGid);
         if (!direct || volume.names.company().isAlone()) {
             if (!tryHere(write)) {
                 waitElsewhere(write, direct ? null : file.pendingWrites.add(offset, write.end()));
@@ -88,6 +106,9 @@ final class WriteHandlers {
 
     /** On the reader thread; false if something has to wait. */
     private boolean tryHere(Write write) {
+        if (write.synced != null) {
+            return false;
+        }
         FileState file = write.file;
         boolean mayWait = access.mayWait();
         int lane = access.tryLane(file);
@@ -105,18 +126,33 @@ final class WriteHandlers {
     }
 
     private void waitElsewhere(Write write, PendingWrites.@Nullable Pending pending) {
-        volume.counters.tokenWaits.increment();
+        countWait(write);
         volume.serveElsewhere(write.rq, () -> {
+            int n;
             try {
                 dropCached(write);
-                int n = access.withLane(write.file, () -> writePatiently(write, lockedPages(write)));
-                write.rq.replyWritten(n);
+                n = access.withLane(write.file, () -> writePatiently(write, lockedPages(write)));
             } finally {
                 if (pending != null) {
                     write.file.pendingWrites.done(pending);
                 }
             }
+            reply(write, n);
         });
+    }
+
+    private void countWait(Write write) {
+        if (write.synced == null) {
+            volume.counters.tokenWaits.increment();
+        }
+    }
+
+    /** Of what has been written, and shows; it is made durable first if that is part of the call. May wait. */
+    private void reply(Write write, int bytes) throws FsException {
+        if (write.synced != null) {
+            opens.makeDurable(write.synced);
+        }
+        write.rq.replyWritten(bytes);
     }
 
     /**
@@ -262,27 +298,32 @@ final class WriteHandlers {
 
     private void append(Write write) {
         FileState file = write.file;
+        if (write.synced == null && tryAppendHere(write)) {
+            return;
+        }
+        countWait(write);
+        volume.serveElsewhere(
+                write.rq, () -> reply(write, access.withAttributes(file, Mode.EXCLUSIVE, () -> appendAtEnd(write))));
+    }
+
+    /** On the reader thread; false if something has to wait. */
+    private boolean tryAppendHere(Write write) {
+        FileState file = write.file;
         boolean mayWait = access.mayWait();
         int attr = file.attrTokens.tryEnter(0, FileTokens.TO_END, Mode.EXCLUSIVE);
         if (attr == FileTokens.REFUSED && !mayWait) {
             attr = file.attrTokens.enterNow(0, FileTokens.TO_END, Mode.EXCLUSIVE);
         }
-        if (attr != FileTokens.REFUSED) {
-            try {
-                if (file.attrWhole
-                        && file.size == write.offset
-                        && writeHere(write.rq, file, write.offset, write.payload, write.killSuidGid, mayWait, false)) {
-                    return;
-                }
-            } finally {
-                file.attrTokens.exit(attr);
-            }
+        if (attr == FileTokens.REFUSED) {
+            return false;
         }
-        volume.counters.tokenWaits.increment();
-        volume.serveElsewhere(write.rq, () -> {
-            int n = access.withAttributes(file, Mode.EXCLUSIVE, () -> appendAtEnd(write));
-            write.rq.replyWritten(n);
-        });
+        try {
+            return file.attrWhole
+                    && file.size == write.offset
+                    && writeHere(write.rq, file, write.offset, write.payload, write.killSuidGid, mayWait, false);
+        } finally {
+            file.attrTokens.exit(attr);
+        }
     }
 
     /** Under the attributes as a whole. */
@@ -313,7 +354,7 @@ final class WriteHandlers {
         if (writeHere(rq, file, offset, payload, killSuidGid, access.mayWait(), true)) {
             return;
         }
-        Write write = new Write(rq, true, file, offset, payload, killSuidGid);
+        Write write = new Write(rq, true, null, file, offset, payload, killSuidGid);
         volume.serveElsewhere(rq, () -> rq.replyWritten(writePatiently(write, LockedPages.NONE)));
     }
 }

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The cluster's ZooKeeper, what it knows of the cluster, and whether the other nodes can be reached. */
 final class ClusterCheck implements Check {
-    private static final int CONNECT_TIMEOUT_MS = 1000;
+    private static final int CONNECT_TIMEOUT_MS = 5000;
     private static final int SESSION_TIMEOUT_MS = 4000;
 
     /** Beyond this an election, and so the pause after an owner's death, gets noticeably longer. */
@@ -171,7 +171,7 @@ final class ClusterCheck implements Check {
                     String.valueOf(e.getMessage()),
                     switch (e.reason()) {
                         case NOT_ALLOWED -> "copy " + secretFile + " from a node of the cluster";
-                        case UNREACHABLE -> "look at the ZooKeeper servers";
+                        case UNREACHABLE, UNSUITABLE -> "look at the ZooKeeper servers";
                         default -> "see whether coordination.connect and coordination.cluster are right";
                     });
             return;

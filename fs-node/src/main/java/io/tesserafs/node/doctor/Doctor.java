@@ -45,6 +45,12 @@ public final class Doctor {
                         subject,
                         new RdmaAddressCheck(
                                 host, subject.config().fabric().rdma().orElseThrow()));
+                forNode(
+                        subject,
+                        new RdmaBindingCheck(
+                                host,
+                                subject.config().fabric().verbs().binding(),
+                                System.getProperty("java.library.path", "")));
             }
             forNode(subject, new SecretCheck(subject));
             forNode(subject, new PortsCheck(subject));

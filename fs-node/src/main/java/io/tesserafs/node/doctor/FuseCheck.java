@@ -23,6 +23,9 @@ final class FuseCheck implements Check {
     /** FUSE 7.39: files may be mapped though reads and writes bypass the page cache. */
     private static final Release MAPPED_DIRECT = new Release(6, 6);
 
+    /** FUSE 7.44: an invalidation waits until all that was changed through a mapping is written. */
+    private static final Release WAITS_FOR_WRITES = new Release(6, 16);
+
     /** Tries the device; a descriptor that is closed again without a mount changes nothing. */
     interface Opening {
         void open(Path device) throws IOException;
@@ -81,8 +84,19 @@ final class FuseCheck implements Check {
                             + " has no FUSE_DIRECT_IO_ALLOW_MMAP (6.6): a write that waits for another node can be"
                             + " seen by other processes of this host before it is done",
                     "use Linux 6.6 or newer where several nodes share a volume");
+        } else if (!running.isBefore(WAITS_FOR_WRITES)) {
+            report.ok("kernel", "Linux " + release + ", FUSE 7.44 or newer");
+        } else if (host.isRoot()) {
+            report.info(
+                    "kernel",
+                    "Linux " + release
+                            + ": files open for reading and writing on several nodes cost some requests more each"
+                            + " time they change hands than with 6.16");
         } else {
-            report.ok("kernel", "Linux " + release + ", FUSE 7.39 or newer");
+            report.warn(
+                    "kernel",
+                    "Linux " + release + " needs root to keep mappings for writing on several nodes coherent",
+                    "run the daemon as root, or use Linux 6.16 or newer");
         }
     }
 

@@ -41,7 +41,7 @@ final class MemoryCheck implements Check {
             report.info(
                     "tmpfs",
                     "transparent huge pages of shared memory: " + chosen.group(1)
-                            + "; a pool on tmpfs uses them if it is mounted with huge=within_size or huge=always");
+                            + "; a pool on tmpfs uses them if it is mounted with huge=always");
         }
     }
 

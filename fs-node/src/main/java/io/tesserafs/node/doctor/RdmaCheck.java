@@ -89,7 +89,8 @@ final class RdmaCheck implements Check {
                                         + (survey.pagesOnDemand() ? "on-demand paging" : "no on-demand paging")
                                         + (survey.pagesOnDemand() && attributes.isEmulated()
                                                 ? " (not used: soft-RoCE's puts bytes in the wrong place)"
-                                                : "")),
+                                                : "")
+                                        + (attributes.flushes() ? ", FLUSH" : ", no FLUSH")),
                         () -> report.warn(
                                 "device",
                                 survey.device() + " cannot be opened: " + survey.problem(),

@@ -15,7 +15,7 @@ import java.time.Duration;
  * @param took from the beginning of the connection to the answer
  */
 record ZooKeeperServer(String mode, boolean serves, Duration took) {
-    private static final int TIMEOUT_MS = 1000;
+    private static final int TIMEOUT_MS = 5000;
 
     /** The answer has a few hundred bytes. */
     private static final int MAX_ANSWER_BYTES = 4096;

@@ -3,6 +3,7 @@ package io.tesserafs.node.namespace;
 import static io.tesserafs.node.namespace.InodeAttr.S_IFMT;
 
 import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.SetAttr;
 import io.tesserafs.node.namespace.VolumeService.DataCommit;
@@ -339,6 +340,11 @@ final class FileOperations {
         int at = extents == null ? -1 : extents.find(extent.tile());
         if (extents == null || at < 0 || !samePlace(extents, at, extent)) {
             if (!core.spaces.adopt(extent.ref())) {
+                BrickId brick = extent.ref().brick();
+                if (core.spaces.mayHaveUnknownHeirs(brick)) {
+                    throw new UnavailableException("what the last owner gave out on brick " + brick
+                            + " is not known before that is there: " + extent);
+                }
                 throw new FsException(Errno.EIO, "commit of space that was not given out: " + extent);
             }
         }
@@ -350,7 +356,7 @@ final class FileOperations {
             Inode inode = core.tables.inode(ino);
             if (inode != null && inode.nlink == 0) {
                 core.tx.deleteInode(ino);
-                core.apply();
+                core.applyUnasked();
             }
         } finally {
             core.end();

@@ -130,7 +130,7 @@ final class LogMirror implements LogWriter.Copy {
         }
     }
 
-    /** The copying lock is held. A failure breaks the copy. */
+    /** The copying lock is held. A failure breaks the copy, whatever it is: who comes next does not hear of these records again. */
     private void copyTail() {
         List<LogWriter.Range> ranges;
         long upTo;
@@ -149,8 +149,11 @@ final class LogMirror implements LogWriter.Copy {
             if (state == State.COMPLETE) {
                 copiedLsn = upTo;
             }
-        } catch (BrickException e) {
+        } catch (BrickException | RuntimeException e) {
             broken(e);
+        } catch (Error e) {
+            broken(e);
+            throw e;
         }
     }
 
@@ -184,8 +187,11 @@ final class LogMirror implements LogWriter.Copy {
                     handle(range.segment()).flush(range.from(), range.bytes());
                 }
             }
-        } catch (BrickException e) {
+        } catch (BrickException | RuntimeException e) {
             broken(e);
+        } catch (Error e) {
+            broken(e);
+            throw e;
         } finally {
             copying.unlock();
         }
@@ -440,15 +446,16 @@ final class LogMirror implements LogWriter.Copy {
     }
 
     /** The copying lock is held. */
-    private void broken(BrickException e) {
+    private void broken(Throwable e) {
         if (!isKept()) {
             return;
         }
-        LOG.warn(
-                "volume {}: the mirror of the log on brick {} is broken: {}",
-                core.config.name(),
-                brick,
-                e.getMessage());
+        String volume = core.config.name();
+        if (e instanceof BrickException) {
+            LOG.warn("volume {}: the mirror of the log on brick {} is broken: {}", volume, brick, e.getMessage());
+        } else {
+            LOG.error("volume {}: the mirror of the log on brick {} is broken", volume, brick, e);
+        }
         if (state == State.BUILDING) {
             drop();
         } else {

@@ -71,6 +71,11 @@ final class LogWriter {
 
     private final ReentrantLock flushLock = new ReentrantLock();
     private volatile long durableLsn;
+    /**
+     * A flush has failed, or is under way. After a failure nothing of it is tried again: the kernel takes pages for clean that it could not write. Guarded by
+     * the flush lock.
+     */
+    private boolean inDoubt;
 
     /** {@code first} is where the next record goes, at the start of its payload area; {@code lastLsn} is that of the record before it. */
     LogWriter(long epoch, Segment first, long lastLsn, long durableLsn) {
@@ -193,6 +198,8 @@ final class LogWriter {
     /**
      * Makes everything appended before the call durable. {@code ownerLock} is taken briefly to see what that is, and not held while
      * the device works.
+     *
+     * @throws BrickException this flush failed here, or one before it: nothing that is not durable yet will ever be
      */
     void flush(ReentrantLock ownerLock, Copy copy) throws BrickException, FsException {
         long target;
@@ -210,6 +217,9 @@ final class LogWriter {
             if (durableLsn >= target) {
                 return; // whoever held the lock before us flushed for us too
             }
+            if (inDoubt) {
+                throw new BrickException(BrickException.Reason.IO, "an earlier flush has failed");
+            }
             List<Range> ranges;
             long upTo;
             ownerLock.lock();
@@ -219,9 +229,11 @@ final class LogWriter {
             } finally {
                 ownerLock.unlock();
             }
+            inDoubt = true;
             for (Range range : ranges) {
                 range.segment.home.flush(range.from, range.bytes());
             }
+            inDoubt = false;
             copy.flush(ranges, upTo);
             durableLsn = upTo;
         } finally {

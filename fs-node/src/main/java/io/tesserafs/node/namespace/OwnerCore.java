@@ -3,7 +3,9 @@ package io.tesserafs.node.namespace;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fuse.Errno;
+import java.util.LinkedHashSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -26,6 +28,9 @@ final class OwnerCore {
     private static final int GRANT_LOW = 512;
     private static final int GRANT_STEP = 4096;
 
+    /** Ends of sessions are rare; a call that is under way while so many others end is none any more. */
+    private static final int MAX_ENDED = 1 << 16;
+
     private static final long ROOM_WAIT_MS = 10_000;
     private static final long MIN_ROOM_WAIT_NS = 100_000_000;
 
@@ -38,6 +43,9 @@ final class OwnerCore {
     final Spaces spaces;
     final LogWriter log;
     final Mutations tx = new Mutations();
+
+    /** Sessions whose requests change nothing any more, in the order of their ends. */
+    private final LinkedHashSet<SessionId> ended = new LinkedHashSet<>();
 
     private volatile @Nullable String stopped;
     private volatile @Nullable Runnable onFailure;
@@ -75,17 +83,12 @@ final class OwnerCore {
         }
     }
 
-    /** Makes all that was logged before the call durable, in both copies. Without the lock. */
-    void flush() throws BrickException, FsException {
-        LogMirror copy = mirror;
-        log.flush(lock, copy == null ? (ranges, lsn) -> {} : copy);
-    }
-
-    /** The same for who asked for it: if it fails, this is over. */
+    /** Makes all that was logged before the call durable, in both copies; if that fails here, this owner is over. Without the lock. */
     void sync() throws FsException {
         checkRunning();
+        LogMirror copy = mirror;
         try {
-            flush();
+            log.flush(lock, copy == null ? (ranges, lsn) -> {} : copy);
         } catch (BrickException e) {
             stop("the log cannot be flushed: " + e.getMessage());
             throw new FsException(Errno.EIO, "the log cannot be flushed");
@@ -231,7 +234,27 @@ final class OwnerCore {
         }
     }
 
-    /** Logs what is in {@link #tx} and makes it true. Clears it. */
+    /** When this returns, no request of the session takes effect any more, however long it has been under way. Waits for none. */
+    void refuse(SessionId session) {
+        lock.lock();
+        try {
+            ended.add(session);
+            if (ended.size() > MAX_ENDED) {
+                ended.removeFirst();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** As {@link #apply()}, for what no request asks for, though it may be the cause. */
+    void applyUnasked() throws FsException {
+        if (!tx.isEmpty()) {
+            append();
+        }
+    }
+
+    /** Logs what is in {@link #tx} and makes it true, unless the session that asks for it is over. Clears it. */
     void apply() throws FsException {
         apply(0, 0);
     }
@@ -243,6 +266,9 @@ final class OwnerCore {
         }
         if (REQUEST.isBound()) {
             RequestTag tag = REQUEST.get();
+            if (ended.contains(tag.session())) {
+                throw new FsException(Errno.EIO, tag.session() + " is over");
+            }
             tx.request(tag.session().value(), tag.number(), tag.answeredBelow(), new Applied(ino, nlink));
         }
         append();

@@ -288,7 +288,7 @@ final class OwnerKeeper {
 
     private void flush() throws IOException {
         try {
-            core.flush();
+            core.sync();
         } catch (FsException e) {
             throw new IOException(e.getMessage(), e);
         }

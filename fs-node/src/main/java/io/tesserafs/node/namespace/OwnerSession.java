@@ -13,11 +13,20 @@ public final class OwnerSession {
     /** Splits values that are next to each other; from SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators). */
     private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
 
+    /** So long ago one may have begun that has stood still ever since, and does not know that it was deposed. */
+    private static final long FENCED_EPOCHS = 64;
+
     private OwnerSession() {}
 
-    /** Fences all owners of the epochs from {@code from} to before {@code to} on one brick. */
-    static void fence(OwnerBricks bricks, BrickId brick, UUID volume, long from, long to) throws BrickException {
-        for (long epoch = from; epoch < to; epoch++) {
+    /**
+     * Fences earlier owners on one brick. Not only the last: it may have been away in the terms of those who should have fenced others before them there, or have
+     * forgotten it when it was started anew.
+     *
+     * @param lastEpoch of the last owner that began its term
+     */
+    static void fence(OwnerBricks bricks, BrickId brick, UUID volume, long lastEpoch, long ownEpoch)
+            throws BrickException {
+        for (long epoch = Math.min(lastEpoch, Math.max(1, ownEpoch - FENCED_EPOCHS)); epoch < ownEpoch; epoch++) {
             SessionId deposed = of(volume, epoch);
             bricks.tell(brick, client -> client.fence(deposed));
         }

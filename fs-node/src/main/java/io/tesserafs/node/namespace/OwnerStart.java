@@ -219,7 +219,7 @@ final class OwnerStart {
         entries.add(first.entry());
         keeper.change(m -> m.takenOver(epoch, brick.brick().value(), entries));
         spaces.local().info(brick.info());
-        spaces.reconciled(spaces.local(), leaked);
+        spaces.local().reconciled(leaked, System.nanoTime());
         flushRecovered(recovered, blocks);
         LogWriter log = new LogWriter(epoch, first, found.lastLsn(), found.lastLsn());
         OwnerCore core = new OwnerCore(config, found.tables(), spaces, log);

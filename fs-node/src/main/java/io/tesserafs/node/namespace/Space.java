@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
@@ -19,51 +20,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Freed space waits until the log record that freed it is durable; else a loss of power could bring back a file whose space
  * another file has overwritten.
+ *
+ * <p>Heirs are nodes that live and have space from the last owner which no record names yet: it is theirs to commit. So no block without a reference, nor
+ * any slice that no record names of blocks which the last owner cut, is given out by this owner. What no heir has committed after some time, goes back to
+ * the brick as soon as its block is not used otherwise, and not to anybody else before: only FREE ends what a node may still be writing there.
  */
 final class Space {
-    private static final int MIN_LOG = 12;
-    private static final int CLASSES = 9; // 4 KiB .. 1 MiB
-
-    /** A block cut into slices of one size. */
-    private static final class SliceBlock {
-        final long block;
-        final int sizeClass;
-        /** Bit set: in use, reserved or waiting to be freed. */
-        final long[] used;
-
-        int free;
-
-        SliceBlock(long block, int sizeClass) {
-            this.block = block;
-            this.sizeClass = sizeClass;
-            this.free = slots(sizeClass);
-            this.used = new long[(free + 63) / 64];
-        }
-
-        boolean take(int slot) {
-            if ((used[slot >>> 6] >>> slot & 1) != 0) {
-                return false;
-            }
-            used[slot >>> 6] |= 1L << slot;
-            free--;
-            return true;
-        }
-
-        void give(int slot) {
-            used[slot >>> 6] &= ~(1L << slot);
-            free++;
-        }
-
-        int firstFree() {
-            for (int i = 0; i < used.length; i++) {
-                int bit = Long.numberOfTrailingZeros(~used[i]);
-                if (bit < 64) {
-                    return i * 64 + bit;
-                }
-            }
-            throw new IllegalStateException("full slice block was offered");
-        }
-    }
+    /** Nodes commit every five seconds what they have from the last owner; a multiple of that. */
+    static final long ADOPTION_NS = TimeUnit.SECONDS.toNanos(60);
 
     private record PendingFree(long lsn, long block, long packed) {}
 
@@ -77,7 +41,13 @@ final class Space {
     private final ArrayDeque<PendingFree> pending = new ArrayDeque<>();
     private final ArrayDeque<Long> toFree = new ArrayDeque<>();
     private final Set<ExtentRef> reservations = new HashSet<>();
-    /** Blocks without a reference that a last owner may have given to nodes which still live. */
+    /** Whether there may be heirs. */
+    private final boolean heirs;
+    /** Whether heirs still have the time to commit. It begins when the brick is there: before that they may wait for it as well. */
+    private boolean adopting;
+
+    private long reconciledNs;
+    /** Blocks without a reference: heirs' if anybody's. */
     private final Set<Long> adoptable = new HashSet<>();
 
     /** Blocks on their way between the brick and here. Before the owner's lock. */
@@ -89,19 +59,13 @@ final class Space {
     /** What is on the brick was compared with what is here; before that nothing is given out. */
     private volatile boolean reconciled;
 
-    Space(BrickId brick) {
+    Space(BrickId brick, boolean heirs) {
         this.brick = brick;
-        for (int i = 0; i < CLASSES; i++) {
+        this.heirs = heirs;
+        this.adopting = heirs;
+        for (int i = 0; i < SliceBlock.CLASSES; i++) {
             partial.add(new ArrayDeque<>());
         }
-    }
-
-    private static int slots(int sizeClass) {
-        return BlockId.BLOCK_BYTES >> (MIN_LOG + sizeClass);
-    }
-
-    private static int sizeClass(int bytes) {
-        return Integer.numberOfTrailingZeros(bytes) - MIN_LOG;
     }
 
     @Nullable
@@ -120,15 +84,16 @@ final class Space {
     /**
      * Compares with what the brick has.
      *
-     * @param unreferenced what no extent, nor the log, uses
-     * @param heirs they may be of nodes that live: see {@link #keepForHeirs}; else they are freed
+     * @param unreferenced what no extent, nor the log, uses: it is freed, at once if there are no heirs
+     * @param nowNs as {@link System#nanoTime}
      */
-    void reconciled(Set<Long> unreferenced, boolean heirs) {
-        if (heirs) {
-            keepForHeirs(unreferenced);
+    void reconciled(Set<Long> unreferenced, long nowNs) {
+        if (adopting) {
+            adoptable.addAll(unreferenced);
         } else {
             toFree.addAll(unreferenced);
         }
+        reconciledNs = nowNs;
         reconciled = true;
     }
 
@@ -148,20 +113,19 @@ final class Space {
             }
             ref = new ExtentRef(brick, new BlockId(block), 0, BlockId.BLOCK_BYTES);
         } else {
-            int sizeClass = sizeClass(capacity);
+            int sizeClass = SliceBlock.sizeClass(capacity);
             SliceBlock from = partial.get(sizeClass).peek();
             if (from == null) {
                 Long block = reserve.poll();
                 if (block == null) {
                     return null;
                 }
-                from = new SliceBlock(block, sizeClass);
+                from = SliceBlock.cut(block, sizeClass);
                 sliceBlocks.put(block.longValue(), from);
                 partial.get(sizeClass).add(from);
             }
-            int slot = from.firstFree();
-            from.take(slot);
-            if (from.free == 0) {
+            int slot = from.takeFirst();
+            if (from.free() == 0) {
                 partial.get(sizeClass).remove(from);
             }
             ref = new ExtentRef(brick, new BlockId(from.block), slot * capacity, capacity);
@@ -170,39 +134,54 @@ final class Space {
         return ref;
     }
 
-    /**
-     * Nodes live that have space from the last owner which no record names yet: it is theirs to commit. So nothing of these blocks, nor any free slice of
-     * blocks that are in use, is given out by this owner. What nobody commits is freed by {@link #freeUnadopted}.
-     */
-    private void keepForHeirs(Set<Long> unreferenced) {
-        adoptable.addAll(unreferenced);
-        partial.forEach(ArrayDeque::clear);
-    }
-
     /** These blocks are not data: whatever was meant to become of them, nothing does. */
     void disclaim(Set<Long> blocks) {
         adoptable.removeAll(blocks);
         toFree.removeIf(blocks::contains);
     }
 
-    /** By now every node has committed what it had from the last owner. */
-    void freeUnadopted() {
-        toFree.addAll(adoptable);
-        adoptable.clear();
+    /** Whether heirs may have space here of which nothing is known yet. */
+    boolean mayHaveUnknownHeirs() {
+        return heirs && !reconciled;
     }
 
-    /** Whether the space is one that {@link #keepForHeirs} kept, and nobody's since; it counts as given out then. */
-    boolean adopt(ExtentRef ref) {
-        long block = ref.block().value();
-        if (ref.isWholeBlock()) {
-            return adoptable.remove(block);
+    /** If every heir has had the time to commit what it had: frees what none has committed. */
+    void endAdoption(long nowNs) {
+        if (!adopting || !reconciled || nowNs - reconciledNs < ADOPTION_NS) {
+            return;
         }
-        int sizeClass = sizeClass(ref.bytes());
+        adopting = false;
+        toFree.addAll(adoptable);
+        adoptable.clear();
+        List<SliceBlock> unused = new ArrayList<>();
+        for (SliceBlock slices : sliceBlocks.values()) {
+            if (slices.isUnused()) {
+                unused.add(slices);
+            }
+        }
+        unused.forEach(this::retire);
+    }
+
+    /**
+     * Whether the space is one that was kept for heirs, and nobody's since. It is reserved then, as if this owner had given it out: also if the commit that names it
+     * has to be put off.
+     */
+    boolean adopt(ExtentRef ref) {
+        boolean adopted = ref.isWholeBlock() ? adoptable.remove(ref.block().value()) : adoptSlice(ref);
+        if (adopted) {
+            reservations.add(ref);
+        }
+        return adopted;
+    }
+
+    private boolean adoptSlice(ExtentRef ref) {
+        long block = ref.block().value();
+        int sizeClass = SliceBlock.sizeClass(ref.bytes());
         if (adoptable.remove(block)) {
-            sliceBlocks.put(block, new SliceBlock(block, sizeClass));
+            sliceBlocks.put(block, SliceBlock.inherited(block, sizeClass));
         }
         SliceBlock slices = sliceBlocks.get(block);
-        return slices != null && slices.sizeClass == sizeClass && slices.take(ref.offset() / ref.bytes());
+        return slices != null && slices.sizeClass == sizeClass && slices.takeFromHeirs(ref.offset() / ref.bytes());
     }
 
     boolean isReserved(ExtentRef ref) {
@@ -251,12 +230,25 @@ final class Space {
             throw new IllegalStateException("slice of an unknown block " + new BlockId(block));
         }
         from.give(offset / bytes);
-        if (from.free == slots(from.sizeClass)) {
-            sliceBlocks.remove(block);
-            partial.get(from.sizeClass).remove(from);
-            emptied(block);
-        } else if (from.free == 1) {
+        if (from.free() == 1) {
             partial.get(from.sizeClass).add(from);
+        }
+        if (from.isUnused()) {
+            retire(from);
+        }
+    }
+
+    /** Nobody who is known uses the block: it is cut no more, unless heirs may come. */
+    private void retire(SliceBlock unused) {
+        if (unused.hasHeirs() && adopting) {
+            return;
+        }
+        sliceBlocks.remove(unused.block);
+        partial.get(unused.sizeClass).remove(unused);
+        if (unused.hasHeirs()) {
+            toFree.add(unused.block);
+        } else {
+            emptied(unused.block);
         }
     }
 
@@ -316,7 +308,7 @@ final class Space {
     long freeSliceBytes() {
         long bytes = 0;
         for (SliceBlock block : sliceBlocks.values()) {
-            bytes += (long) block.free << (MIN_LOG + block.sizeClass);
+            bytes += block.freeBytes();
         }
         return bytes;
     }
@@ -334,19 +326,22 @@ final class Space {
         if (capacity == BlockId.BLOCK_BYTES) {
             return slices != null ? "block " + new BlockId(block) + " is used whole and in slices" : null;
         }
-        int sizeClass = sizeClass(capacity);
+        int sizeClass = SliceBlock.sizeClass(capacity);
         if (slices == null) {
-            slices = new SliceBlock(block, sizeClass);
+            slices = heirs ? SliceBlock.inherited(block, sizeClass) : SliceBlock.cut(block, sizeClass);
             sliceBlocks.put(block, slices);
-            partial.get(sizeClass).add(slices);
+            if (!heirs) {
+                partial.get(sizeClass).add(slices);
+            }
         }
         if (slices.sizeClass != sizeClass) {
             return "block " + new BlockId(block) + " holds slices of two sizes";
         }
-        if (!slices.take(offset / capacity)) {
+        int slot = offset / capacity;
+        if (!slices.takeFromHeirs(slot) && !slices.take(slot)) {
             return "slice at " + offset + " of block " + new BlockId(block) + " is used twice";
         }
-        if (slices.free == 0) {
+        if (slices.free() == 0) {
             partial.get(sizeClass).remove(slices);
         }
         return null;

@@ -114,7 +114,7 @@ final class SpaceKeeper {
                 // well.
                 unknown.removeAll(referenced(brick));
                 unknown.removeAll(space.knownBlocks());
-                core.spaces.reconciled(space, unknown);
+                space.reconciled(unknown, System.nanoTime());
             } finally {
                 core.lock.unlock();
             }
@@ -156,8 +156,14 @@ final class SpaceKeeper {
         }
     }
 
-    /** Frees what waited for the log to be durable, on all bricks that answer. */
+    /** Frees what waited for the log to be durable, or was left for heirs long enough, on all bricks that answer. */
     void reclaim() {
+        core.lock.lock();
+        try {
+            core.spaces.endAdoption(System.nanoTime());
+        } finally {
+            core.lock.unlock();
+        }
         for (Space space : core.spaces.all()) {
             try {
                 reclaim(space);

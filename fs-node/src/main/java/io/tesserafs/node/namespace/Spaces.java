@@ -3,7 +3,6 @@ package io.tesserafs.node.namespace;
 import io.tesserafs.fabric.brick.BrickId;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -15,16 +14,11 @@ final class Spaces implements Tables.SpaceListener {
 
     private long lsn;
     /** Nodes of the last owner may still commit what it gave them. */
-    private boolean adopting;
+    private final boolean heirs;
 
     Spaces(BrickId local, boolean heirs) {
+        this.heirs = heirs;
         this.local = of(local);
-        this.adopting = heirs;
-    }
-
-    /** See {@link Space#reconciled}. */
-    void reconciled(Space space, Set<Long> unreferenced) {
-        space.reconciled(unreferenced, adopting);
     }
 
     /** Of the owner's own brick. Any thread. */
@@ -38,7 +32,7 @@ final class Spaces implements Tables.SpaceListener {
         if (known != null) {
             return known;
         }
-        Space made = new Space(brick);
+        Space made = new Space(brick, heirs);
         TreeMap<Integer, Space> more = new TreeMap<>(all);
         more.put(brick.value(), made);
         all = more;
@@ -87,8 +81,14 @@ final class Spaces implements Tables.SpaceListener {
         return space != null && space.release(ref);
     }
 
-    void freeUnadopted() {
-        adopting = false;
-        all.values().forEach(Space::freeUnadopted);
+    /** See {@link Space#mayHaveUnknownHeirs}. */
+    boolean mayHaveUnknownHeirs(BrickId brick) {
+        Space space = find(brick);
+        return space == null ? heirs : space.mayHaveUnknownHeirs();
+    }
+
+    /** See {@link Space#endAdoption}. */
+    void endAdoption(long nowNs) {
+        all.values().forEach(space -> space.endAdoption(nowNs));
     }
 }

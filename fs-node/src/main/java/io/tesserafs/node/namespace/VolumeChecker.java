@@ -191,7 +191,7 @@ public final class VolumeChecker {
                 boolean isWhole = ExtentMap.capacity(packed) == BlockId.BLOCK_BYTES;
                 BrickId brick = ExtentMap.brick(packed);
                 String wrong = ExtentMap.wellFormed(packed)
-                        ? claimed.computeIfAbsent(brick.value(), b -> new Space(brick))
+                        ? claimed.computeIfAbsent(brick.value(), b -> new Space(brick, false))
                                 .claim(block, packed)
                         : "malformed";
                 if (wrong == null && (isWhole ? !whole.add(block) : whole.contains(block))) {

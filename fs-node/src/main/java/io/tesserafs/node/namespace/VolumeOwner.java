@@ -117,20 +117,6 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         return OwnerStart.open(config, epoch, manifests, OwnerBricks.only(brick), sameBoot, false, nowNs);
     }
 
-    /**
-     * Frees the space that was kept for nodes of the last owner, and that none has committed. To be called when all have had the time: they commit every few
-     * seconds.
-     */
-    public void freeUnadopted() {
-        core.lock.lock();
-        try {
-            core.spaces.freeUnadopted();
-        } finally {
-            core.lock.unlock();
-        }
-        keeper.wake();
-    }
-
     /** Inodes without names, in no order. */
     public long[] orphans() {
         LongStream.Builder found = LongStream.builder();
@@ -206,6 +192,14 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         } finally {
             core.lock.unlock();
         }
+    }
+
+    /**
+     * When this returns, no change that the session asked for takes effect any more, nor of a call that is under way: those may wait for a device or for room
+     * in the log for longer than the session lives. It waits for none of them, so none can be waiting for it.
+     */
+    public void refuse(SessionId session) {
+        core.refuse(session);
     }
 
     /** No request of the session is repeated any more. */
@@ -477,6 +471,20 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         } catch (BrickException e) {
             LOG.info("volume {}: not known to own it any more: {}", core.config.name(), e.getMessage());
             return false;
+        }
+    }
+
+    /** Whether the next owner has fenced this one, on either copy of the log. As {@link #isUnfenced}, but for one that has stopped. False if no brick says so. */
+    public boolean isReplaced() {
+        BrickId copy = keeper.mirror().brick();
+        return isFenced(bricks.local()) || copy != null && isFenced(copy);
+    }
+
+    private boolean isFenced(BrickId brick) {
+        try {
+            return !checkUnfenced(brick);
+        } catch (BrickException e) {
+            return e.reason() == BrickException.Reason.FENCED;
         }
     }
 

@@ -2,6 +2,7 @@ package io.tesserafs.node.namespace;
 
 import io.tesserafs.fabric.brick.BrickId;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -154,6 +155,12 @@ public interface VolumeService {
             boolean clearSuidGid) {
         public static final long UNCHANGED = Long.MIN_VALUE;
     }
+
+    /**
+     * Bound around a call, it is asked before the call is made again, or later than at once, because the owner was away: if what the call says has
+     * become false meanwhile, it fails with EIO instead.
+     */
+    ScopedValue<BooleanSupplier> IF_STILL_TRUE = ScopedValue.newInstance();
 
     InodeAttr commit(long ino, DataCommit commit) throws FsException;
 

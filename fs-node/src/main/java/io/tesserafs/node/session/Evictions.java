@@ -5,6 +5,7 @@ import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.coherence.token.LocalOwner;
 import io.tesserafs.coherence.token.TokenTable;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.node.namespace.VolumeOwner;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -19,7 +20,8 @@ import org.slf4j.LoggerFactory;
  * Ends sessions that do not end by themselves: those that are silent, those that hold back what others wait for, those that somebody wants gone.
  *
  * <p>A session is first fenced on every brick, so that nothing it still does can land; then its node's lease is waited for, even by a slow clock, because
- * the fence keeps a node from writing, but not from serving what it has cached. Only then is what it held given to others.
+ * the fence keeps a node from writing, but not from serving what it has cached. Only then is what it held given to others, and from that moment on its
+ * calls change nothing, also those that were under way ({@link VolumeOwner#refuse}).
  *
  * <p>Thread-safe. Waits on threads of its own, or the caller's, under no lock.
  */

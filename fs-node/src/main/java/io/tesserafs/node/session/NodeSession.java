@@ -231,9 +231,13 @@ public final class NodeSession implements AutoCloseable {
     }
 
     private ByteBuffer call(PendingCall call, ByteBuffer request) throws IOException {
+        @Nullable OwnerConnection asBegun = REPEATED.isBound() ? null : link;
         try {
             while (true) {
                 OwnerConnection current = awaitLink();
+                if (current != asBegun && !isStillTrue()) {
+                    throw new IOException("what it was to be told is not true any more");
+                }
                 long answeredBelow;
                 synchronized (this) {
                     if (call.generation != sessions) {
@@ -250,6 +254,11 @@ public final class NodeSession implements AutoCloseable {
         } catch (FsException e) {
             throw new IOException(e.getMessage(), e);
         }
+    }
+
+    private static boolean isStillTrue() {
+        return !VolumeService.IF_STILL_TRUE.isBound()
+                || VolumeService.IF_STILL_TRUE.get().getAsBoolean();
     }
 
     /** The link does not work any more; the keeper makes another. */

@@ -209,6 +209,7 @@ public final class OwnedVolume implements AutoCloseable {
     }
 
     private void forget(SessionId id) {
+        service.refuse(id); // before others are given what entitled it to changes
         tokens.endSession(id);
         locks.endSession(id).join();
         try {

@@ -56,8 +56,10 @@ final class OwnerCalls {
                 throw new MalformedException("errno " + errno);
             }
             if (errno != 0) {
-                throw new FsException(
-                        errno, new String(in.bytes(VolumeWire.MAX_MESSAGE_BYTES), StandardCharsets.UTF_8));
+                String message = new String(in.bytes(VolumeWire.MAX_MESSAGE_BYTES), StandardCharsets.UTF_8);
+                throw errno == VolumeWire.UNAVAILABLE
+                        ? new UnavailableException(message)
+                        : new FsException(errno, message);
             }
             T result = decoder.decode(in, VolumeWire.span(in));
             in.end();

@@ -7,6 +7,7 @@ import io.tesserafs.fabric.brick.SessionId;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,6 +20,7 @@ import org.slf4j.LoggerFactory;
 final class SessionKeeper {
     private static final Logger LOG = LoggerFactory.getLogger(SessionKeeper.class);
     private static final long RETRY_MS = 50;
+    private static final long LOOK_MS = 100;
 
     private final NodeSession session;
     private final int volume;
@@ -33,12 +35,19 @@ final class SessionKeeper {
     private final SecureRandom random = new SecureRandom();
     private final Thread thread;
 
-    /** OPENs of this session. Of the thread, as is the rest. */
+    /** Whether a thread renews the lease while the volume is vacant. */
+    private final AtomicBoolean renewing = new AtomicBoolean();
+
+    private volatile Last last = new Last(0, false);
+    /** OPENs of this session. Of the thread. */
     private long openings;
-    /** Of the owner that the session was with last. */
-    private long lastEpoch;
-    /** Whether that was in this process. */
-    private boolean lastOwnerHere;
+
+    /**
+     * The owner that the session was with last.
+     *
+     * @param here whether it was in this process
+     */
+    private record Last(long epoch, boolean here) {}
 
     SessionKeeper(
             NodeSession session,
@@ -84,6 +93,7 @@ final class SessionKeeper {
                 if (made != null) {
                     pauseMs = 0;
                     renewUntilBroken(made);
+                    renewWhileVacant();
                 }
             } catch (InterruptedException e) {
                 return; // closed
@@ -102,15 +112,33 @@ final class SessionKeeper {
         }
     }
 
-    /** A new owner may take longer to read the log than a lease lives. */
+    /**
+     * A new owner may take longer to read the log than a lease lives. On a thread of its own: what looks for the owner meanwhile may wait for one that hangs.
+     */
     private void renewWhileVacant() {
-        Lease lease = session.lease();
-        if (lease == null || lastOwnerHere) {
-            return; // for the node of the last owner the next one waits less
+        // For the node of the last owner the next one waits less.
+        if (session.state() != NodeSession.State.DETACHED || last.here || !renewing.compareAndSet(false, true)) {
+            return;
         }
+        Thread.ofVirtual().name("tessera-vacant-" + volume).start(() -> {
+            try {
+                while (session.state() == NodeSession.State.DETACHED) {
+                    renewIfVacant();
+                    sleep(LOOK_MS);
+                }
+            } catch (InterruptedException e) {
+                LOG.debug("volume {}: not renewed any more", volume, e);
+            } finally {
+                renewing.set(false);
+            }
+        });
+    }
+
+    private void renewIfVacant() {
+        Lease lease = session.lease();
         long askedAtNs = System.nanoTime();
         try {
-            if (finder.isVacant(volume, lastEpoch) && lease.renewed(askedAtNs, System.nanoTime())) {
+            if (lease != null && finder.isVacant(volume, last.epoch) && lease.renewed(askedAtNs, System.nanoTime())) {
                 LOG.debug("volume {}: the next owner has not begun yet", volume);
             }
         } catch (IOException e) {
@@ -150,8 +178,7 @@ final class SessionKeeper {
                     || !session.attached(made, attached.terms(), since, sentAtNs)) {
                 return null;
             }
-            lastEpoch = attached.epoch();
-            lastOwnerHere = made.here() != null;
+            last = new Last(attached.epoch(), made.here() != null);
             done = true;
             locks.askAgain();
             remote.forgetStock(); // the owner may be another one, which does not know of it

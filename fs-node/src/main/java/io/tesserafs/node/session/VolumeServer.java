@@ -10,6 +10,7 @@ import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.RequestTag;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.Creator;
@@ -87,7 +88,7 @@ final class VolumeServer {
                 return end(out);
             }
         } catch (FsException e) {
-            return failed(e.errno(), String.valueOf(e.getMessage()));
+            return failed(e);
         } catch (MalformedException e) {
             return failed(Errno.EINVAL, "malformed request: " + e.getMessage());
         }
@@ -148,13 +149,18 @@ final class VolumeServer {
             in.end();
             return end(out);
         } catch (FsException e) {
-            return failed(e.errno(), String.valueOf(e.getMessage()));
+            return failed(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return failed(Errno.EIO, "the owner stops");
         } catch (MalformedException | IllegalArgumentException e) {
             return failed(Errno.EINVAL, "malformed request: " + e.getMessage());
         }
+    }
+
+    private static ByteBuffer failed(FsException e) {
+        int code = e instanceof UnavailableException ? VolumeWire.UNAVAILABLE : e.errno();
+        return failed(code, String.valueOf(e.getMessage()));
     }
 
     private static ByteBuffer failed(int errno, String message) {

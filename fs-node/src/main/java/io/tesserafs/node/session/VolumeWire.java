@@ -2,10 +2,12 @@ package io.tesserafs.node.session;
 
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.SetAttr;
 import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.DataCommit;
 import io.tesserafs.node.namespace.VolumeService.Unlinked;
@@ -23,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class VolumeWire {
     static final int VERSION = 2;
+    /** In an answer, in place of an errno: {@link UnavailableException}. No operation fails with it otherwise. */
+    static final int UNAVAILABLE = Errno.EAGAIN;
+
     static final int MAX_NAME_BYTES = 255;
     static final int MAX_MESSAGE_BYTES = 4096;
     private static final int EXTENT_BYTES = 28;

@@ -9,6 +9,7 @@ import io.tesserafs.node.config.NodeConfig.VerbsConfig.Binding;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,6 +26,7 @@ class NodeConfigReaderTest {
         assertThat(config.pool().size()).isEqualTo(new Size(4L << 30));
         assertThat(config.coordination().connect()).isEmpty();
         assertThat(config.coordination().dataDir()).isEqualTo(Path.of("/srv/t/zookeeper"));
+        assertThat(config.coordination().leaseTerm()).isEqualTo(Duration.ofSeconds(7));
         assertThat(config.admin().socket()).isEqualTo(Path.of("/srv/t/admin.sock"));
         assertThat(config.log().file()).isEmpty();
         assertThat(config.mounts()).isEmpty();
@@ -39,6 +41,18 @@ class NodeConfigReaderTest {
         assertThatThrownBy(() -> NodeConfigReader.parse(MINIMAL + "fabric: {verbs: {binding: iwarp}}\n", "f"))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("fabric.verbs.binding must be rdma-core or disni, not 'iwarp'");
+    }
+
+    @Test
+    void shouldBoundTheTermOfLeases() throws Exception {
+        NodeConfig config = NodeConfigReader.parse(MINIMAL + "coordination: {leaseTerm: 30s}\n", "f");
+        assertThat(config.coordination().leaseTerm()).isEqualTo(Duration.ofSeconds(30));
+        for (String outside : List.of("6999ms", "30001ms")) {
+            assertThatThrownBy(
+                            () -> NodeConfigReader.parse(MINIMAL + "coordination: {leaseTerm: " + outside + "}\n", "f"))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining("coordination.leaseTerm must be from 7s to 30s");
+        }
     }
 
     @Test

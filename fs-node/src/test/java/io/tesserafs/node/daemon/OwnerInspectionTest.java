@@ -34,7 +34,9 @@ class OwnerInspectionTest {
     private static final long INO = 5;
     private static final SessionId A = new SessionId(0xA);
     private static final SessionId B = new SessionId(0xB);
-    private static final SessionTerms TERMS = new SessionTerms(2_000, 500);
+
+    /** An eviction waits for the end of such a lease. */
+    private static final SessionTerms SHORT = new SessionTerms(2_000, 500);
 
     @TempDir
     Path directory;
@@ -71,13 +73,13 @@ class OwnerInspectionTest {
     @BeforeEach
     void start() throws Exception {
         fixture = new OwnerFixture(directory);
-        owned = owner(Map.of());
+        owned = owner(OwnedVolumes.PATIENT, Map.of());
         attach(A, 1, true);
         attach(B, 2, false);
     }
 
-    private OwnedVolume owner(Map<SessionId, Integer> inherited) {
-        return OwnedVolumes.owned(fixture.owner(), 1, TERMS, inherited, (victim, node) -> fenced.add(victim));
+    private OwnedVolume owner(SessionTerms terms, Map<SessionId, Integer> inherited) {
+        return OwnedVolumes.owned(fixture.owner(), 1, terms, inherited, (victim, node) -> fenced.add(victim));
     }
 
     /** @param local then it lives without renewals */
@@ -136,7 +138,7 @@ class OwnerInspectionTest {
     @Test
     void shouldNotRecallWhileItIsNotKnownWhatIsHeld() throws Exception {
         owned.close();
-        owned = owner(Map.of(A, 1));
+        owned = owner(OwnedVolumes.PATIENT, Map.of(A, 1));
         assertThatThrownBy(() -> TokenCommands.recall(owned, AdminClient.args().put("ino", INO)))
                 .hasMessageContaining("try again");
         JsonNode sessions =
@@ -151,7 +153,7 @@ class OwnerInspectionTest {
     void shouldListSessions() throws Exception {
         request(B, Resource.data(INO), 0, 4096, Mode.SHARED);
         JsonNode answer = Json.MAPPER.valueToTree(SessionCommands.list(owned));
-        assertThat(answer.path("leaseMs").asInt()).isEqualTo(TERMS.termMs());
+        assertThat(answer.path("leaseMs").asInt()).isEqualTo(OwnedVolumes.PATIENT.termMs());
         JsonNode second = answer.path("sessions").get(1);
         assertThat(second.path("node").asInt()).isEqualTo(2);
         assertThat(second.path("state").asText()).isEqualTo("active");
@@ -161,6 +163,10 @@ class OwnerInspectionTest {
 
     @Test
     void shouldFenceTheNodeWhoseSessionIsEvicted() throws Exception {
+        owned.close();
+        owned = owner(SHORT, Map.of());
+        attach(A, 1, true);
+        attach(B, 2, true); // else it may end before it is evicted
         request(B, Resource.data(INO), 0, 4096, Mode.EXCLUSIVE);
         JsonNode answer = Json.MAPPER.valueToTree(
                 SessionCommands.evict(owned, AdminClient.args().put("node", 2)));

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.Mapping;
 import io.tesserafs.node.namespace.VolumeService;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -12,6 +13,8 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
@@ -31,11 +34,16 @@ class FsyncTest {
     /** The brick, with flushes that wait or fail. */
     private BrickClient wrap(BrickClient client) {
         return proxy(BrickClient.class, client, (method, args, result) -> {
-            if (method.equals("unmap")) {
-                return null;
-            }
-            return method.equals("map") ? wrap((BlockHandle) result) : result;
+            return method.equals("mapAll") ? wrap((List<?>) result) : result;
         });
+    }
+
+    private List<Mapping> wrap(List<?> mappings) throws BrickException {
+        List<Mapping> wrapped = new ArrayList<>();
+        for (Object mapping : mappings) {
+            wrapped.add(Mapping.of(wrap(((Mapping) mapping).handle())));
+        }
+        return wrapped;
     }
 
     private BlockHandle wrap(BlockHandle handle) {
@@ -60,7 +68,8 @@ class FsyncTest {
     private static <T> T proxy(Class<T> type, T target, After after) {
         return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, args) -> {
             try {
-                boolean unmap = method.getName().equals("unmap"); // of a wrapped handle, which the brick does not know
+                boolean unmap =
+                        method.getName().startsWith("unmap"); // of wrapped handles, which the brick does not know
                 Object result = unmap ? null : method.invoke(target, args);
                 return after.then(method.getName(), args, result);
             } catch (InvocationTargetException e) {
@@ -128,6 +137,30 @@ class FsyncTest {
             files.read(read, file.attr().ino(), file.number(), 0, 8192, false);
             assertThat(read.await().data()).hasSize(5000).containsOnly(1);
         }
+    }
+
+    @Test
+    void shouldSayWhatIsLostThoughACloseHasSaidItBefore(@TempDir Path directory) throws Exception {
+        try (Arena arena = Arena.ofShared();
+                Nodes nodes = new Nodes(directory, 128L << 20, 1, client -> client)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            FakeRequest.Answer file = create(files, "f");
+            write(files, file, arena);
+            files.sessionLost();
+            assertThat(close(files, file).errno())
+                    .isEqualTo(io.tesserafs.fuse.Errno.EIO); // by a process that was forked
+            assertThat(close(files, file).errno()).isEqualTo(io.tesserafs.fuse.Errno.EIO);
+            assertThat(fsync(files, file).await().errno()).isEqualTo(io.tesserafs.fuse.Errno.EIO);
+            assertThat(fsync(files, file).await().errno()).isZero();
+            assertThat(close(files, file).errno()).isZero();
+        }
+    }
+
+    /** Of one of the descriptors that share a handle. */
+    private static FakeRequest.Answer close(TesseraFileSystem files, FakeRequest.Answer file) {
+        FakeRequest rq = new FakeRequest();
+        files.flush(rq, file.attr().ino(), file.number(), 1);
+        return rq.await();
     }
 
     @Test

@@ -17,6 +17,7 @@ import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.MemoryManifest;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
+import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -34,6 +35,7 @@ final class Nodes implements AutoCloseable {
     private final Path pool;
     private final ManifestStore manifest = new MemoryManifest();
     private final UnaryOperator<BrickClient> wrapper;
+    private final UnaryOperator<VolumeService> service;
     private final List<TokenCache> caches = new ArrayList<>();
     final List<TesseraFileSystem> files = new ArrayList<>();
     private LocalBrick brick;
@@ -42,6 +44,18 @@ final class Nodes implements AutoCloseable {
 
     /** @param wrapper what the nodes see of the brick */
     Nodes(Path directory, long poolBytes, int nodes, UnaryOperator<BrickClient> wrapper) throws IOException {
+        this(directory, poolBytes, nodes, wrapper, UnaryOperator.identity());
+    }
+
+    /** @param service what the nodes see of the owner */
+    Nodes(
+            Path directory,
+            long poolBytes,
+            int nodes,
+            UnaryOperator<BrickClient> wrapper,
+            UnaryOperator<VolumeService> service)
+            throws IOException {
+        this.service = service;
         this.pool = directory.resolve("pool");
         this.wrapper = wrapper;
         Pool.create(pool, poolBytes, "test", 1);
@@ -92,7 +106,7 @@ final class Nodes implements AutoCloseable {
             caches.add(cache);
             BrickClient client = wrapper.apply(connect(fabric, session));
             files.add(new TesseraFileSystem(
-                    owner,
+                    service.apply(owner),
                     cache,
                     locks.service(session),
                     BrickSet.only(client),

@@ -13,12 +13,14 @@ import io.tesserafs.fuse.mount.MountOptions;
 import io.tesserafs.node.namespace.MemoryManifest;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
+import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.UnaryOperator;
 
 /** One volume mounted several times in this process, each mount a node with a session and tokens of its own. */
 final class SharedVolume implements AutoCloseable {
@@ -31,6 +33,11 @@ final class SharedVolume implements AutoCloseable {
     private final List<Path> paths = new ArrayList<>();
 
     SharedVolume(Path directory, int nodes) throws Exception {
+        this(directory, nodes, UnaryOperator.identity());
+    }
+
+    /** @param service what the nodes see of the owner */
+    SharedVolume(Path directory, int nodes, UnaryOperator<VolumeService> service) throws Exception {
         Path pool = directory.resolve("pool");
         Pool.create(pool, 512L << 20, "test", 1);
         brick = LocalBrick.open(Pool.open(pool));
@@ -49,8 +56,8 @@ final class SharedVolume implements AutoCloseable {
             TokenCache cache = new TokenCache(tokens.link(session));
             caches.add(cache);
             DataOptions options = new DataOptions(5_000_000_000L, 5_000_000_000L, 5_000_000_000L, 5_000, false, node);
-            TesseraFileSystem files =
-                    new TesseraFileSystem(owner, cache, locks.service(session), BrickSet.only(client), options);
+            TesseraFileSystem files = new TesseraFileSystem(
+                    service.apply(owner), cache, locks.service(session), BrickSet.only(client), options);
             files.alone(nodes == 1);
             Path path = Files.createDirectory(directory.resolve("mnt" + node));
             mounts.add(FuseMount.mount(path, files, MountOptions.defaults("test")));

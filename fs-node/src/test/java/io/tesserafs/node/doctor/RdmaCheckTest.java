@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.tesserafs.fabric.verbs.rdmacore.DeviceSurvey;
 import io.tesserafs.fabric.verbs.rdmacore.VerbsUnavailableException;
+import io.tesserafs.node.config.NodeConfig.VerbsConfig.Binding;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,6 +57,33 @@ class RdmaCheckTest {
         Finding finding = FakeHost.finding(check(true), "rdma.devices");
         assertThat(finding.verdict()).isEqualTo(Verdict.FAIL);
         assertThat(finding.remedy()).contains("fabric.rdma");
+    }
+
+    @Test
+    void shouldSayNothingOfTheUsualBinding() {
+        assertThat(FakeHost.findings(new RdmaBindingCheck(fake.host, Binding.RDMA_CORE, "/usr/lib")))
+                .isEmpty();
+    }
+
+    @Test
+    void shouldFailIfTheLibraryOfTheChosenBindingIsNotThere() {
+        RdmaBindingCheck check = new RdmaBindingCheck(fake.host, Binding.DISNI, "/opt/lib:/usr/lib");
+        Finding finding = FakeHost.finding(check, "rdma.binding");
+        assertThat(finding.verdict()).isEqualTo(Verdict.FAIL);
+        assertThat(finding.fact()).contains("no libdisni.so", "(/opt/lib:/usr/lib)", "TCP");
+        assertThat(finding.remedy()).contains("-Djava.library.path", "rdma-core");
+    }
+
+    @Test
+    void shouldFindTheLibraryOfTheChosenBindingAndSayWhatItLacks() {
+        fake.file("/usr/lib/libdisni.so", "");
+        RdmaBindingCheck check = new RdmaBindingCheck(fake.host, Binding.DISNI, ":.:/opt/lib:/usr/lib");
+        Finding finding = FakeHost.finding(check, "rdma.binding");
+        assertThat(finding.verdict()).isEqualTo(Verdict.OK);
+        assertThat(finding.fact()).endsWith("/usr/lib/libdisni.so");
+        Finding without = FakeHost.finding(check, "rdma.without");
+        assertThat(without.verdict()).isEqualTo(Verdict.INFO);
+        assertThat(without.fact()).contains("by TCP", "windows", "on-demand paging", "IPv6");
     }
 
     @Test

@@ -28,6 +28,7 @@ final class BrickNodes implements AutoCloseable {
     private final Map<Integer, LocalBrick> bricks = new ConcurrentHashMap<>();
     private final Map<Integer, LocalFabric> fabrics = new ConcurrentHashMap<>();
     private final Map<Integer, VolumeOwner> owners = new HashMap<>();
+    private final Map<Integer, Reach> reaches = new HashMap<>();
     private long epoch;
     private long clock = 1_000;
 
@@ -116,12 +117,27 @@ final class BrickNodes implements AutoCloseable {
 
     /** A node is elected. Whoever owned the volume before does not know it. */
     VolumeOwner elect(int node) throws IOException {
+        return elect(node, false);
+    }
+
+    /** {@code heirs}: see {@link VolumeOwner#open}. */
+    VolumeOwner elect(int node, boolean heirs) throws IOException {
         epoch++;
         manifest.raise(epoch);
-        VolumeOwner owner = VolumeOwner.open(
-                CONFIG, epoch, manifest, new Reach(node, OwnerSession.of(CONFIG.uuid(), epoch)), true, false, now());
+        Reach reach = new Reach(node, OwnerSession.of(CONFIG.uuid(), epoch));
+        VolumeOwner owner = VolumeOwner.open(CONFIG, epoch, manifest, reach, true, heirs, now());
+        reaches.put(node, reach);
         owners.put(node, owner);
         return owner;
+    }
+
+    /** A brick as the owner on that node reaches it. */
+    FaultyBrick brickOf(int owner, int brick) throws BrickException {
+        Reach reach = reaches.get(owner);
+        if (reach == null) {
+            throw new IllegalStateException("node " + owner + " has owned nothing");
+        }
+        return reach.client(new BrickId(brick));
     }
 
     long now() {
@@ -146,7 +162,7 @@ final class BrickNodes implements AutoCloseable {
     private final class Reach implements OwnerBricks {
         private final int node;
         private final SessionId session;
-        private final Map<BrickId, BrickClient> clients = new ConcurrentHashMap<>();
+        private final Map<BrickId, FaultyBrick> clients = new ConcurrentHashMap<>();
 
         Reach(int node, SessionId session) {
             this.node = node;
@@ -159,14 +175,14 @@ final class BrickNodes implements AutoCloseable {
         }
 
         @Override
-        public BrickClient client(BrickId brick) throws BrickException {
+        public FaultyBrick client(BrickId brick) throws BrickException {
             LocalFabric fabric = fabrics.get(brick.value());
             if (fabric == null) {
                 throw new BrickException(Reason.UNREACHABLE, "brick " + brick + " is down");
             }
-            BrickClient known = clients.get(brick);
+            FaultyBrick known = clients.get(brick);
             if (known == null) {
-                known = fabric.connect(brick, session);
+                known = new FaultyBrick(fabric.connect(brick, session));
                 clients.put(brick, known);
             }
             return known;

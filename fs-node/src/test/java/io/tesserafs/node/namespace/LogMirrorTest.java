@@ -15,9 +15,11 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -128,6 +130,64 @@ class LogMirrorTest {
         assertThat(names(nodes.elect(next))).containsExactly("f", "g");
     }
 
+    /** To be run while the manifest is away, so that what is broken stays so. */
+    private static void awaitBroken(VolumeOwner owner, Thread caller) {
+        while (caller.isAlive() && owner.keeper().mirror().state() == LogMirror.State.COMPLETE) {
+            Thread.onSpinWait();
+        }
+        assertThat(owner.keeper().mirror().state()).isEqualTo(LogMirror.State.BROKEN);
+    }
+
+    private static FaultyBrick.Fault unexpectedOnce() {
+        AtomicBoolean failed = new AtomicBoolean();
+        return block -> {
+            if (failed.compareAndSet(false, true)) {
+                throw new IllegalStateException("unexpected");
+            }
+        };
+    }
+
+    @Test
+    void shouldBreakWhenACopyFailsUnexpectedly() throws Exception {
+        VolumeOwner owner = nodes.elect(1);
+        int mirror = mirrorOf(owner);
+        nodes.manifest.away(true);
+        nodes.brickOf(1, mirror).beforeWrite(unexpectedOnce());
+        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            CompletableFuture<Thread> maker = new CompletableFuture<>();
+            Future<Long> made = executor.submit(() -> {
+                maker.complete(Thread.currentThread());
+                return make(owner, "f");
+            });
+            awaitBroken(owner, maker.get());
+            nodes.manifest.away(false);
+            made.get();
+        }
+        mirrorOf(owner);
+        nodes.down(1);
+        assertThat(names(nodes.elect(nodes.manifest().mirror()))).containsExactly("f");
+    }
+
+    @Test
+    void shouldBreakWhenItsFlushFailsUnexpectedly() throws Exception {
+        VolumeOwner owner = nodes.elect(1);
+        int mirror = mirrorOf(owner);
+        nodes.manifest.away(true);
+        nodes.brickOf(1, mirror).beforeFlush(unexpectedOnce());
+        make(owner, "f");
+        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            CompletableFuture<Thread> caller = new CompletableFuture<>();
+            Future<?> synced = executor.submit(() -> {
+                caller.complete(Thread.currentThread());
+                owner.sync();
+                return null;
+            });
+            awaitBroken(owner, caller.get());
+            nodes.manifest.away(false);
+            synced.get();
+        }
+    }
+
     @Test
     void shouldAnswerNothingWhileItIsNotWrittenDownThatTheMirrorIsGone() throws Exception {
         VolumeOwner owner = nodes.elect(1);
@@ -198,6 +258,27 @@ class LogMirrorTest {
         CheckReport report = VolumeChecker.checkOnline(second);
         assertThat(report.problems()).isEmpty();
         assertThat(second.layout(ino, 0, 1)).hasSize(1);
+    }
+
+    @Test
+    void shouldHaveACommitWaitForTheBrickThatHasItsSpaceFromTheLastOwner() throws Exception {
+        VolumeOwner first = nodes.elect(1);
+        int mirror = mirrorOf(first);
+        int writer = mirror == 2 ? 3 : 2;
+        long ino = make(first, "f");
+        ExtentRef ref = first.allocate(1 << 21, new BrickId(writer));
+        assertThat(ref.brick()).isEqualTo(new BrickId(writer));
+        nodes.down(writer);
+        nodes.down(1);
+        VolumeOwner second = nodes.elect(mirror, true);
+        long t = nodes.now();
+        DataCommit commit =
+                new DataCommit(List.of(new Extent(0, ref, 1 << 21)), new long[0], 1 << 21, t, t, t, true, false);
+        assertThatThrownBy(() -> second.commit(ino, commit)).isInstanceOf(UnavailableException.class);
+        nodes.up(writer);
+        second.commit(ino, commit);
+        assertThat(second.layout(ino, 0, 1)).containsExactly(new Extent(0, ref, 1 << 21));
+        assertThat(VolumeChecker.checkOnline(second).problems()).isEmpty();
     }
 
     private ExtentRef commitLoosely(VolumeOwner owner, long ino, int brick) throws FsException {

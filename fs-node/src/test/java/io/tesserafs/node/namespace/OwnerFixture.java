@@ -1,7 +1,6 @@
 package io.tesserafs.node.namespace;
 
 import io.tesserafs.fabric.LocalFabric;
-import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
@@ -23,12 +22,13 @@ public final class OwnerFixture implements AutoCloseable {
     private final Path pool;
     private final long maxInodes;
     private boolean keepOrphans;
+    private boolean heirs;
     final MemoryManifest manifest = new MemoryManifest();
     private LocalBrick brick;
     private long epoch;
     private long clock = 1_000;
     VolumeOwner owner;
-    BrickClient client;
+    FaultyBrick client;
 
     public OwnerFixture(Path directory, long poolBytes, long maxInodes) throws IOException {
         this.pool = directory.resolve("pool");
@@ -44,6 +44,25 @@ public final class OwnerFixture implements AutoCloseable {
     /** From the next start on. */
     public void keepOrphans() {
         keepOrphans = true;
+    }
+
+    /** From the next start on there are nodes that have space from the last owner, until the test says otherwise. */
+    public void expectHeirs() {
+        heirs = true;
+    }
+
+    /** As when heirs have had their time. */
+    void endAdoption() {
+        owner.core().lock.lock();
+        try {
+            owner.core().spaces.endAdoption(System.nanoTime() + Space.ADOPTION_NS);
+        } finally {
+            owner.core().lock.unlock();
+        }
+    }
+
+    public FaultyBrick brick() {
+        return client;
     }
 
     public VolumeOwner owner() {
@@ -66,12 +85,14 @@ public final class OwnerFixture implements AutoCloseable {
             LocalFabric fabric = new LocalFabric();
             fabric.attach(brick);
             epoch++;
-            client = fabric.connect(brick.id(), new SessionId(epoch));
+            client = new FaultyBrick(fabric.connect(brick.id(), new SessionId(epoch)));
             VolumeConfig config = new VolumeConfig("test", 1, VOLUME, maxInodes);
-            owner = keepOrphans
+            owner = keepOrphans || heirs
                     ? VolumeOwner.open(config, epoch, manifest, OwnerBricks.only(client), sameBoot, true, now())
                     : VolumeOwner.open(config, epoch, manifest, client, sameBoot, now());
-            owner.freeUnadopted();
+            if (!heirs) {
+                endAdoption();
+            }
             started = true;
         } finally {
             if (!started) {

@@ -4,8 +4,12 @@ import static io.tesserafs.node.namespace.OwnerFixture.bytes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -66,6 +70,119 @@ class SpaceTest {
             }
             volume.owner.allocate(100_000, volume.client.brick());
             volume.crashAndRestart();
+            assertThat(volume.check().problems()).isEmpty();
+        }
+    }
+
+    private static final int HALF_BLOCK = 1 << 20;
+    private static final int BLOCK = 2 << 20;
+    private static final BrickId BRICK = new BrickId(1);
+    private static final long INHERITED = 7;
+    private static final long BACK_NS = 1_000;
+
+    private static ExtentRef half(int slot) {
+        return new ExtentRef(BRICK, new BlockId(INHERITED), slot * HALF_BLOCK, HALF_BLOCK);
+    }
+
+    private static long packed(ExtentRef ref) {
+        return ExtentMap.pack(ref, ref.bytes());
+    }
+
+    /** Of the one block that the last owner cut, the first half is known to be in use. */
+    private static Space inheritedSpace() {
+        Space space = new Space(BRICK, true);
+        assertThat(space.claim(INHERITED, packed(half(0)))).isNull();
+        space.reconciled(Set.of(), BACK_NS);
+        return space;
+    }
+
+    private static void drop(Space space, ExtentRef ref) {
+        space.dropped(1, ref.block().value(), packed(ref));
+        space.reclaim(1);
+    }
+
+    @Test
+    void shouldKeepABlockForItsHeirsWhenNobodyElseUsesItAnyMore() {
+        Space space = inheritedSpace();
+        drop(space, half(0));
+        assertThat(space.take(BLOCK)).isNull();
+        assertThat(space.adopt(half(1))).isTrue();
+        assertThat(space.isReserved(half(1))).as("if the commit is tried again").isTrue();
+        space.endAdoption(BACK_NS + Space.ADOPTION_NS);
+        assertThat(space.drainToFree()).isEmpty();
+        drop(space, half(1));
+        assertThat(space.take(BLOCK)).isEqualTo(new ExtentRef(BRICK, new BlockId(INHERITED), 0, BLOCK));
+    }
+
+    @Test
+    void shouldSendABlockBackToTheBrickThatAnHeirMayStillWriteTo() {
+        Space unused = inheritedSpace();
+        drop(unused, half(0));
+        unused.endAdoption(BACK_NS + Space.ADOPTION_NS);
+        assertThat(unused.take(BLOCK)).isNull();
+        assertThat(unused.drainToFree()).containsExactly(new BlockId(INHERITED));
+
+        Space stillUsed = inheritedSpace();
+        stillUsed.endAdoption(BACK_NS + Space.ADOPTION_NS);
+        assertThat(stillUsed.drainToFree()).isEmpty();
+        drop(stillUsed, half(0));
+        assertThat(stillUsed.take(BLOCK)).isNull();
+        assertThat(stillUsed.drainToFree()).containsExactly(new BlockId(INHERITED));
+    }
+
+    @Test
+    void shouldGiveOutOfAnInheritedBlockOnlyWhatItsKnownUsersGaveBack() {
+        Space space = inheritedSpace();
+        assertThat(space.take(HALF_BLOCK)).isNull();
+        drop(space, half(0));
+        assertThat(space.take(HALF_BLOCK)).isEqualTo(half(0));
+        assertThat(space.take(HALF_BLOCK)).isNull();
+        assertThat(space.adopt(half(0))).isFalse();
+    }
+
+    @Test
+    void shouldNotLetSpaceBeAdoptedThatIsOfThisTerm() {
+        Space space = inheritedSpace();
+        BlockId cut = new BlockId(8);
+        space.addReserve(cut);
+        ExtentRef taken = space.take(HALF_BLOCK);
+        assertThat(taken).isEqualTo(new ExtentRef(BRICK, cut, 0, HALF_BLOCK));
+        assertThat(space.adopt(new ExtentRef(BRICK, cut, HALF_BLOCK, HALF_BLOCK)))
+                .isFalse();
+    }
+
+    @Test
+    void shouldGiveHeirsTheirTimeFromWhenTheBrickIsThere() {
+        Space space = new Space(BRICK, true);
+        space.endAdoption(BACK_NS - 1);
+        space.reconciled(Set.of(INHERITED), BACK_NS);
+        space.endAdoption(BACK_NS + Space.ADOPTION_NS - 1);
+        assertThat(space.drainToFree()).isEmpty();
+        space.endAdoption(BACK_NS + Space.ADOPTION_NS);
+        assertThat(space.drainToFree()).containsExactly(new BlockId(INHERITED));
+    }
+
+    @Test
+    void shouldKeepAnHeirsSliceThroughATakeoverAndTheEndOfItsNeighbour() throws Exception {
+        try (OwnerFixture volume = new OwnerFixture(directory)) {
+            long dead = volume.file(VolumeService.ROOT, "dead");
+            ExtentRef neighbour = volume.extend(dead, 0, HALF_BLOCK, true);
+            ExtentRef mine = volume.owner.allocate(HALF_BLOCK, BRICK);
+            assertThat(mine.block()).isEqualTo(neighbour.block());
+            volume.expectHeirs();
+            volume.crashAndRestart();
+
+            volume.owner.unlink(VolumeService.ROOT, bytes("dead"), volume.now());
+            volume.owner.unreferenced(dead);
+            volume.owner.sync();
+            volume.owner.keeper().space().reclaim();
+            for (int i = 0; i < 2 * SpaceKeeper.RESERVE_BLOCKS; i++) {
+                assertThat(volume.owner.allocate(BLOCK, BRICK).block()).isNotEqualTo(mine.block());
+            }
+            long heir = volume.file(VolumeService.ROOT, "heir");
+            volume.commit(heir, List.of(new Extent(0, mine, HALF_BLOCK)), HALF_BLOCK, true);
+            assertThat(volume.owner.layout(heir, 0, 1)).containsExactly(new Extent(0, mine, HALF_BLOCK));
+            volume.endAdoption();
             assertThat(volume.check().problems()).isEmpty();
         }
     }

@@ -37,7 +37,7 @@ class NodeSessionTest {
         CountDownLatch done = new CountDownLatch(1);
         AtomicInteger searches = new AtomicInteger();
         try (OwnerFixture fixture = new OwnerFixture(directory);
-                OwnedVolume owner = OwnedVolumes.owned(fixture.owner(), new SessionTerms(300, 40));
+                OwnedVolume owner = OwnedVolumes.owned(fixture.owner(), new SessionTerms(5000, 500));
                 TokenCache tokens = new TokenCache(10)) {
             tokens.onRecall(new NothingCached());
             OwnerFinder finder = volume -> {

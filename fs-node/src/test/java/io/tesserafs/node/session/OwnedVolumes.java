@@ -8,7 +8,7 @@ import java.util.Map;
 /** Owners of volume 1 in one process, with nobody to fence and nothing written down for the next one. */
 public final class OwnedVolumes {
     /** No session ends by silence while a test runs. */
-    static final SessionTerms PATIENT = new SessionTerms(3_600_000, 500);
+    public static final SessionTerms PATIENT = new SessionTerms(3_600_000, 500);
 
     private static final SessionRecords NOT_WRITTEN_DOWN = new SessionRecords() {
         @Override

@@ -25,6 +25,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -88,8 +89,15 @@ class SessionLocksTest {
 
     /** Makes an owner, in this process or as if in another. */
     private OwnedVolume own(boolean here, SessionTerms terms, Map<SessionId, Integer> inherited) {
+        return own(here, terms, inherited, next -> {});
+    }
+
+    /** @param before what comes before the session finds it */
+    private OwnedVolume own(
+            boolean here, SessionTerms terms, Map<SessionId, Integer> inherited, Consumer<OwnedVolume> before) {
         OwnedVolume made = OwnedVolumes.owned(fixture.owner(), ++epoch, terms, inherited);
         owners.add(made);
+        before.accept(made);
         if (here) {
             owner = new OwnerFinder.Whereabouts(made, null);
         } else {
@@ -140,6 +148,15 @@ class SessionLocksTest {
                 .isEqualTo(LockResult.GRANTED);
     }
 
+    private static void restoreStranger(OwnedVolume at, long first, long last) {
+        at.locks().service(STRANGER);
+        assertThat(at.locks()
+                        .restore(new HeldLock(
+                                FILE, LockKind.POSIX, new LockOwner(STRANGER, 7), 42, LockMode.WRITE, first, last))
+                        .join())
+                .isEqualTo(LockResult.GRANTED);
+    }
+
     private static void unlockByStranger(OwnedVolume at) {
         at.locks().service(STRANGER).releaseOwner(FILE, LockKind.POSIX, 7).join();
     }
@@ -171,12 +188,7 @@ class SessionLocksTest {
         depose();
         unlockByStranger(before);
         OwnedVolume next = own(toHere, TERMS, Map.of(session.id(), NODE, STRANGER, 3));
-        next.locks().service(STRANGER);
-        assertThat(next.locks()
-                        .restore(new HeldLock(
-                                FILE, LockKind.POSIX, new LockOwner(STRANGER, 7), 42, LockMode.WRITE, 0, 9))
-                        .join())
-                .isEqualTo(LockResult.GRANTED);
+        restoreStranger(next, 0, 9);
         next.restored(STRANGER);
         assertThat(session.awaitAttached(TimeUnit.SECONDS.toMillis(PATIENCE_S))).isTrue();
         assertThat(waiting).isNotDone();
@@ -193,8 +205,7 @@ class SessionLocksTest {
         CompletableFuture<LockResult> waiting = queue(owners.getLast(), 5, 14);
         depose();
         locks.cancel(request);
-        OwnedVolume next = own(toHere, TERMS, Map.of(session.id(), NODE));
-        lockByStranger(next, 0, 9);
+        OwnedVolume next = own(toHere, TERMS, Map.of(session.id(), NODE), made -> restoreStranger(made, 0, 9));
         assertThat(await(waiting)).isEqualTo(LockResult.INTERRUPTED);
         assertThat(heldAt(next)).isEmpty();
     }
@@ -208,8 +219,8 @@ class SessionLocksTest {
         assertThat(await(ask(40, 49, Waiting.YES))).isEqualTo(LockResult.GRANTED);
         assertThat(await(locks.unlock(FILE, LockKind.POSIX, 7, 40, 49))).isEqualTo(LockResult.GRANTED);
         depose();
-        OwnedVolume next = own(toHere, TERMS, Map.of(session.id(), NODE, STRANGER, 3));
-        lockByStranger(next, 5, 5);
+        OwnedVolume next =
+                own(toHere, TERMS, Map.of(session.id(), NODE, STRANGER, 3), made -> restoreStranger(made, 5, 5));
         next.restored(STRANGER);
         HeldLock gone = lost.poll(PATIENCE_S, TimeUnit.SECONDS);
         assertThat(gone).isNotNull();
@@ -227,7 +238,7 @@ class SessionLocksTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void shouldLoseAllWithTheSession(boolean here) throws Exception {
-        begin(here, new SessionTerms(1_500, 500)); // another node takes our margin for granted
+        begin(here, new SessionTerms(6_000, 500)); // another node takes our margin for granted
         assertThat(await(ask(0, 9, Waiting.NO))).isEqualTo(LockResult.GRANTED);
         lockByStranger(owners.getLast(), 20, 29);
         CompletableFuture<LockResult> waiting = queue(owners.getLast(), 20, 29);

@@ -1,6 +1,7 @@
 package io.tesserafs.node.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.tesserafs.coherence.session.SessionCodec;
 import io.tesserafs.fabric.brick.BlockId;
@@ -13,6 +14,7 @@ import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.OwnerFixture;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.Creator;
 import io.tesserafs.node.namespace.VolumeService.DataCommit;
@@ -190,6 +192,34 @@ class VolumeWireTest {
         assertThat(owner.attach(SESSION, false, new SessionCodec.Opening(7, 1, List.of()), new QuietEnd()))
                 .isNotNull();
         return owner;
+    }
+
+    @Test
+    void shouldTellWhatMayBeTriedAgainFromWhatFails() throws Exception {
+        try (OwnerFixture fixture = new OwnerFixture(directory)) {
+            fixture.expectHeirs();
+            fixture.crashAndRestart();
+            try (OwnedVolume owner = owner(fixture)) {
+                long[] number = new long[1];
+                RemoteVolume volume = Channels.volume(request -> {
+                    number[0]++;
+                    return java.util.Objects.requireNonNull(
+                            owner.call(SESSION, number[0], number[0], request.order(ByteOrder.LITTLE_ENDIAN)));
+                });
+                long ino = volume.create(1, new byte[] {'f'}, InodeAttr.S_IFREG | 0644, 0, null, new Creator(0, 0), 1)
+                        .ino();
+                assertThatThrownBy(() -> volume.commit(ino, commitOn(new BrickId(9))))
+                        .isInstanceOf(UnavailableException.class);
+                assertThatThrownBy(() -> volume.commit(ino, commitOn(new BrickId(1))))
+                        .isInstanceOf(FsException.class)
+                        .isNotInstanceOf(UnavailableException.class);
+            }
+        }
+    }
+
+    private static DataCommit commitOn(BrickId brick) {
+        ExtentRef ref = new ExtentRef(brick, BlockId.of(1, 1 << 20), 0, 4096);
+        return new DataCommit(List.of(new Extent(0, ref, 100)), new long[0], 100, 1, 1, 1, true, false);
     }
 
     @ParameterizedTest(name = "seed {0}")

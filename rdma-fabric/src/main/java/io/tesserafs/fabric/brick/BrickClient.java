@@ -1,5 +1,7 @@
 package io.tesserafs.fabric.brick;
 
+import java.util.List;
+
 /**
  * The six calls of a brick, as one session sees them, plus what the brick is. Thread-safe. Calls may block.
  *
@@ -35,10 +37,38 @@ public interface BrickClient extends AutoCloseable {
     void free(BlockId... ids) throws BrickException;
 
     /** Several MAPs of one block give independent handles. */
-    BlockHandle map(BlockId id, Access access) throws BrickException;
+    default BlockHandle map(BlockId id, Access access) throws BrickException {
+        return mapAll(access, 1, List.of(id)).getFirst().handle();
+    }
+
+    /**
+     * MAPs of several blocks, with as few calls as can be. Each block has an outcome of its own (NOT_FOUND, UNREACHABLE of one that is
+     * withheld), in the order of the ids.
+     *
+     * @param soon so many of the first are going to be used at once: what else that takes is seen to in the same call
+     * @throws BrickException of what concerns all of them (FENCED, UNREACHABLE); then none is mapped
+     */
+    List<Mapping> mapAll(Access access, int soon, List<BlockId> ids) throws BrickException;
 
     /** Kills the handle; idempotent. When it returns, no operation through it is under way. */
-    void unmap(BlockHandle handle);
+    default void unmap(BlockHandle handle) {
+        unmapAll(List.of(handle));
+    }
+
+    /** The same for several, with as few calls as can be. Does nothing if one of them is not of this client, but throws. */
+    void unmapAll(List<BlockHandle> handles);
+
+    /**
+     * Returns when all earlier writes by this process to all of the ranges are persistent; with as few waits as can be.
+     *
+     * @param ranges through handles of this client
+     * @throws BrickException as {@link BlockHandle#flush} of one of them does; others may not be persistent either
+     */
+    default void flushAll(List<FlushRange> ranges) throws BrickException {
+        for (FlushRange range : ranges) {
+            range.flush();
+        }
+    }
 
     /**
      * Allocated ids with the given volume number that are {@code >= from}, ascending, at most {@code max}; shorter means the end.

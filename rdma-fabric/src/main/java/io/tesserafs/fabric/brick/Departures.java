@@ -7,19 +7,28 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Predicate;
 
 /**
  * Sees dead handles off: waits until nobody reaches bytes through them any more, and remembers those of which that is not so because
- * a process of the same host has the memory mapped. Thread-safe; waits under no lock of its own.
+ * a process of the same host has the memory mapped, or a device cannot be told. Until that is known a handle is {@link #leave leaving}; who needs it gone
+ * waits for the thread that sees it off. Thread-safe; waits under no lock of its own.
  */
 final class Departures {
     private final List<KillListener> listeners = new CopyOnWriteArrayList<>();
 
-    /** Guarded by itself. */
+    /** Guarded by this, as is the next. */
     private final Set<LocalHandle> heldOutside = new HashSet<>();
+
+    private final Set<LocalHandle> leaving = new HashSet<>();
 
     void add(KillListener listener) {
         listeners.add(listener);
+    }
+
+    /** Notes that the caller will {@link #settle} these. Under the lock under which it took them out of the table, so that nobody misses them. */
+    synchronized void leave(Collection<LocalHandle> killed) {
+        leaving.addAll(killed);
     }
 
     /** Waits, of which {@link #heldOf} tells the outcome. */
@@ -27,45 +36,63 @@ final class Departures {
         if (killed.isEmpty()) {
             return;
         }
-        killed.forEach(LocalHandle::awaitIdle);
-        Set<BlockHandle> held = new HashSet<>();
-        for (KillListener listener : listeners) {
-            held.addAll(listener.killed(List.copyOf(killed)));
+        Set<BlockHandle> held = new HashSet<>(killed); // until all have said otherwise
+        try {
+            killed.forEach(LocalHandle::awaitIdle);
+            Set<BlockHandle> reached = new HashSet<>();
+            for (KillListener listener : listeners) {
+                reached.addAll(listener.killed(List.copyOf(killed)));
+            }
+            held = reached;
+        } finally {
+            settled(killed, held);
         }
-        synchronized (heldOutside) {
-            for (LocalHandle handle : killed) {
-                if (held.contains(handle)) {
-                    heldOutside.add(handle);
-                } else {
-                    heldOutside.remove(handle);
-                }
+    }
+
+    private synchronized void settled(Collection<LocalHandle> killed, Set<BlockHandle> held) {
+        for (LocalHandle handle : killed) {
+            leaving.remove(handle);
+            if (held.contains(handle)) {
+                heldOutside.add(handle);
+            } else {
+                heldOutside.remove(handle);
             }
         }
+        notifyAll();
     }
 
-    List<LocalHandle> heldOf(BlockId... blocks) {
-        synchronized (heldOutside) {
-            if (heldOutside.isEmpty()) {
-                return List.of();
+    /** Returns when none of these is leaving any more. Not by a thread that is to settle one of them. */
+    synchronized void await(Predicate<LocalHandle> which) {
+        boolean interrupted = false;
+        while (leaving.stream().anyMatch(which)) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true; // who sees them off waits for a limited time
             }
-            Set<BlockId> wanted = new HashSet<>(Arrays.asList(blocks));
-            List<LocalHandle> held = new ArrayList<>(heldOutside);
-            held.removeIf(handle -> !wanted.contains(handle.block()));
-            return held;
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 
-    List<LocalHandle> heldOf(SessionId session) {
-        synchronized (heldOutside) {
-            List<LocalHandle> held = new ArrayList<>(heldOutside);
-            held.removeIf(handle -> !handle.client().session().equals(session));
-            return held;
+    synchronized List<LocalHandle> heldOf(BlockId... blocks) {
+        if (heldOutside.isEmpty()) {
+            return List.of();
         }
+        Set<BlockId> wanted = new HashSet<>(Arrays.asList(blocks));
+        List<LocalHandle> held = new ArrayList<>(heldOutside);
+        held.removeIf(handle -> !wanted.contains(handle.block()));
+        return held;
     }
 
-    boolean anyHeld() {
-        synchronized (heldOutside) {
-            return !heldOutside.isEmpty();
-        }
+    synchronized List<LocalHandle> heldOf(SessionId session) {
+        List<LocalHandle> held = new ArrayList<>(heldOutside);
+        held.removeIf(handle -> !handle.client().session().equals(session));
+        return held;
+    }
+
+    synchronized boolean anyHeld() {
+        return !heldOutside.isEmpty();
     }
 }

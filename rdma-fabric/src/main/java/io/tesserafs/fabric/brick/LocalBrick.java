@@ -6,6 +6,7 @@ import io.tesserafs.fabric.pmem.PoolException;
 import io.tesserafs.fabric.pmem.PoolInfo;
 import java.io.IOException;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -121,6 +122,11 @@ public final class LocalBrick implements AutoCloseable {
     /** The key of a handle that a brick of this process gave out; who shows it is taken for the one it was given to. */
     public static HandleKey key(BlockHandle handle) {
         return ((LocalHandle) handle).key();
+    }
+
+    /** The session that such a handle was given to. */
+    public static SessionId session(BlockHandle handle) {
+        return ((LocalHandle) handle).client().session();
     }
 
     /** Opens the calls of this brick to a session in this process. */
@@ -273,12 +279,25 @@ public final class LocalBrick implements AutoCloseable {
         try {
             checkSession(session);
             for (BlockId block : ids) {
-                killed.addAll(handles.removeAllOf(block));
+                killed.addAll(leaving(handles.removeAllOf(block)));
             }
         } finally {
             stateLock.unlock();
         }
+        settle(killed, ids);
+    }
+
+    /** The caller, which holds stateLock, has to settle them. */
+    private List<LocalHandle> leaving(List<LocalHandle> removed) {
+        departures.leave(removed);
+        return removed;
+    }
+
+    /** Returns when nobody is seeing off handles of these blocks any more. */
+    private void settle(Set<LocalHandle> killed, BlockId... ids) {
         departures.settle(killed);
+        Set<BlockId> concerned = new HashSet<>(Arrays.asList(ids));
+        departures.await(handle -> concerned.contains(handle.block()));
     }
 
     /** Takes the ids out of sight and waits until no handle reaches them. Returns one that is not there. */
@@ -293,13 +312,13 @@ public final class LocalBrick implements AutoCloseable {
                 if (indices[i] == BlockIndex.NONE) {
                     missing = missing == null ? ids[i] : missing;
                 } else {
-                    killed.addAll(handles.removeAllOf(ids[i]));
+                    killed.addAll(leaving(handles.removeAllOf(ids[i])));
                 }
             }
         } finally {
             stateLock.unlock();
         }
-        departures.settle(killed);
+        settle(killed, ids);
         return missing;
     }
 
@@ -319,7 +338,9 @@ public final class LocalBrick implements AutoCloseable {
     private BrickException stillMapped(String what) {
         return new BrickException(
                 Reason.STILL_MAPPED,
-                what + " on brick " + id + " is still mapped by a process of this host that does not answer");
+                what + " on brick " + id
+                        + " may still be reached: a process of this host has it mapped and does not answer, "
+                        + "or a device does not give up its key (the log of the brick's node says which)");
     }
 
     private void giveBack(int... indices) {
@@ -331,41 +352,55 @@ public final class LocalBrick implements AutoCloseable {
         }
     }
 
-    BlockHandle map(LocalClient client, BlockId block, Access access) throws BrickException {
-        HandleKey key = HandleKey.random(random);
+    List<Mapping> map(LocalClient client, Access access, List<BlockId> ids) throws BrickException {
+        List<Mapping> outcomes = new ArrayList<>(ids.size());
+        HandleKey[] keys = new HandleKey[ids.size()]; // whose making takes longer than the rest
+        Arrays.setAll(keys, i -> HandleKey.random(random));
         stateLock.lock();
         try {
             checkSession(client.session());
-            if (client.isForPeer() && offered != null && !offered.contains(block.volume())) {
-                throw new BrickException(
-                        Reason.UNREACHABLE,
-                        "brick " + id + " has lost memory, and what it has of volume " + block.volume()
-                                + " is not in order yet");
+            for (int i = 0; i < keys.length; i++) {
+                outcomes.add(map(client, access, ids.get(i), keys[i]));
             }
-            int at = blocks.find(block);
-            if (at == BlockIndex.NONE) {
-                throw new BrickException(Reason.NOT_FOUND, "no block " + block + " on brick " + id);
-            }
-            LocalHandle handle = new LocalHandle(key, client, block, access, pool, at);
-            handles.add(handle);
-            return handle;
+            return outcomes;
         } finally {
             stateLock.unlock();
         }
     }
 
-    void unmap(LocalHandle handle) {
-        boolean killed;
+    private Mapping map(LocalClient client, Access access, BlockId block, HandleKey key) {
+        if (client.isForPeer() && offered != null && !offered.contains(block.volume())) {
+            return Mapping.refused(new BrickException(
+                    Reason.UNREACHABLE,
+                    "brick " + id + " has lost memory, and what it has of volume " + block.volume()
+                            + " is not in order yet"));
+        }
+        int at = blocks.find(block);
+        if (at == BlockIndex.NONE) {
+            return Mapping.refused(new BrickException(Reason.NOT_FOUND, "no block " + block + " on brick " + id));
+        }
+        LocalHandle handle = new LocalHandle(key, client, block, access, pool, at);
+        handles.add(handle);
+        return Mapping.of(handle);
+    }
+
+    void unmap(List<LocalHandle> some) {
+        List<LocalHandle> killed = new ArrayList<>(some.size());
         stateLock.lock();
         try {
-            killed = handles.remove(handle);
+            for (LocalHandle handle : some) {
+                if (handles.remove(handle)) {
+                    killed.add(handle);
+                }
+            }
+            departures.leave(killed);
         } finally {
             stateLock.unlock();
         }
-        if (killed) {
-            departures.settle(List.of(handle));
-        } else {
-            handle.awaitIdle();
+        departures.settle(killed);
+        if (killed.size() < some.size()) {
+            Set<LocalHandle> concerned = Set.copyOf(some);
+            departures.await(concerned::contains); // those that another call killed
         }
     }
 
@@ -388,11 +423,12 @@ public final class LocalBrick implements AutoCloseable {
         try {
             checkSession(session);
             fenced.add(victim);
-            killed.addAll(handles.removeAllOf(victim));
+            killed.addAll(leaving(handles.removeAllOf(victim)));
         } finally {
             stateLock.unlock();
         }
         departures.settle(killed);
+        departures.await(handle -> handle.client().session().equals(victim));
         if (!departures.heldOf(victim).isEmpty()) {
             throw stillMapped("memory of session " + victim);
         }
@@ -412,11 +448,12 @@ public final class LocalBrick implements AutoCloseable {
         List<LocalHandle> killed;
         stateLock.lock();
         try {
-            killed = handles.removeAllOf(client);
+            killed = leaving(handles.removeAllOf(client));
         } finally {
             stateLock.unlock();
         }
         departures.settle(killed);
+        departures.await(handle -> handle.client() == client);
     }
 
     private void checkSession(SessionId session) throws BrickException {
@@ -461,7 +498,7 @@ public final class LocalBrick implements AutoCloseable {
                     return false;
                 }
                 closed = true;
-                killed = handles.removeAll();
+                killed = leaving(handles.removeAll());
             } finally {
                 stateLock.unlock();
             }
@@ -469,6 +506,7 @@ public final class LocalBrick implements AutoCloseable {
             tableLock.unlock();
         }
         departures.settle(killed);
+        departures.await(handle -> true);
         return true;
     }
 }

@@ -1,5 +1,8 @@
 package io.tesserafs.fabric.brick;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /** One session's calls to a brick in this process. */
 final class LocalClient implements BrickClient {
     private final LocalBrick target;
@@ -52,16 +55,20 @@ final class LocalClient implements BrickClient {
     }
 
     @Override
-    public BlockHandle map(BlockId id, Access access) throws BrickException {
-        return target.map(this, id, access);
+    public List<Mapping> mapAll(Access access, int soon, List<BlockId> ids) throws BrickException {
+        return target.map(this, access, ids);
     }
 
     @Override
-    public void unmap(BlockHandle handle) {
-        if (!(handle instanceof LocalHandle local) || local.client() != this) {
-            throw new IllegalArgumentException("not mapped through this client: " + handle);
+    public void unmapAll(List<BlockHandle> handles) {
+        List<LocalHandle> mine = new ArrayList<>(handles.size());
+        for (BlockHandle handle : handles) {
+            if (!(handle instanceof LocalHandle local) || local.client() != this) {
+                throw new IllegalArgumentException("not mapped through this client: " + handle);
+            }
+            mine.add(local);
         }
-        target.unmap(local);
+        target.unmap(mine);
     }
 
     @Override

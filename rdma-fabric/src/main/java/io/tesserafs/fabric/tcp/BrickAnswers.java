@@ -5,7 +5,6 @@ import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
 import io.tesserafs.fabric.brick.BrickInfo.Persistence;
-import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.pmem.FileIdentity;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
@@ -19,7 +18,7 @@ import java.util.UUID;
  * <pre>
  *   OPEN             number: of the client      a description of the brick
  *   INFO             number: 0                  the same
- *   MAP, MAP_SHARED  number: index in the pool  16 key
+ *   MAP, MAP_SHARED  number: of blocks          see {@link MapAnswers}
  *   LIST             number: of ids             count x u64 block
  *   ATTACH           number: 0                  16 boot id, u32 major, u32 minor, u64 inode of the pool's file
  *   others           number: 0
@@ -45,7 +44,7 @@ final class BrickAnswers {
         return answer(0, 0, 0).flip();
     }
 
-    private static ByteBuffer answer(int status, int number, int bodyBytes) {
+    static ByteBuffer answer(int status, int number, int bodyBytes) {
         return BrickCodec.allocate(BrickCodec.HEADER_BYTES + bodyBytes)
                 .putInt(status)
                 .putInt(number);
@@ -54,10 +53,6 @@ final class BrickAnswers {
     static ByteBuffer failed(BrickException e) {
         ByteBuffer message = FrameLayout.text(String.valueOf(e.getMessage()));
         return answer(status(e.reason()), 0, message.remaining()).put(message).flip();
-    }
-
-    static ByteBuffer mapped(HandleKey key, int index) {
-        return BrickCodec.putKey(answer(0, index, BrickCodec.KEY_BYTES), key).flip();
     }
 
     static ByteBuffer attached(FileIdentity file) {
@@ -126,13 +121,6 @@ final class BrickAnswers {
         return number;
     }
 
-    static HandleKey takeMapped(ByteBuffer in) throws ProtocolException {
-        if (in.remaining() != BrickCodec.KEY_BYTES) {
-            throw new ProtocolException("a key of " + in.remaining() + " bytes");
-        }
-        return BrickCodec.takeKey(in);
-    }
-
     static long[] takeListed(int count, ByteBuffer in) throws ProtocolException {
         if (count < 0 || count > BrickCodec.MAX_IDS || in.remaining() != count * Long.BYTES) {
             throw new ProtocolException("a list of " + count + " ids in " + in.remaining() + " bytes");
@@ -176,7 +164,7 @@ final class BrickAnswers {
         }
     }
 
-    private static String takeText(ByteBuffer in) throws ProtocolException {
+    static String takeText(ByteBuffer in) throws ProtocolException {
         int length = in.getInt();
         if (length < 0 || length > MAX_TEXT_BYTES || length > in.remaining()) {
             throw new ProtocolException("a text of " + length + " bytes");

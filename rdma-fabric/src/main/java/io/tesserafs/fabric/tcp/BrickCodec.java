@@ -19,11 +19,14 @@ import java.util.UUID;
  * client (0 in OPEN and FORGET); then follow
  *
  * <pre>
- *   1 OPEN   u64 brick, u64 session     4 ALLOC  u32 count, u32 0, count x u64 block    7 UNMAP  16 key
- *   2 CLOSE                             5 FREE   the same                               8 LIST   u64 block, u32 max
- *   3 INFO                              6 MAP    u64 block, u32 access (0 read, 1 both) 9 FENCE  u64 session
+ *   1 OPEN   u64 brick, u64 session     4 ALLOC  u32 count, u32 0, count x u64 block    8 LIST   u64 block, u32 max
+ *   2 CLOSE                             5 FREE   the same                               9 FENCE  u64 session
+ *   3 INFO
+ *   6 MAP          u32 access (0 read, 1 both), u32 number of a queue pair, u32 how many of the handles get keys for that, u32 0,
+ *                  u32 count, u32 0, count x u64 block
+ *   7 UNMAP        u32 count, u32 0, count x 16 key
  *   10 ATTACH      16 boot id, u64 pid namespace, u64 pid, u64 start time in ticks
- *   11 MAP_SHARED  u64 block, u32 access
+ *   11 MAP_SHARED  u32 access, u32 0, u32 count, u32 0, count x u64 block
  *   12 FORGET      u32 count, u32 0, count x 16 ticket of a connection
  * </pre>
  *
@@ -50,6 +53,15 @@ final class BrickCodec {
     /** Of one call; 128 GiB worth of blocks, half a MiB on the wire. */
     static final int MAX_IDS = 64 << 10;
 
+    /** Of blocks that one call maps: so many that calls do not count, so few that others get their turn. */
+    static final int MAX_MAPS = 1024;
+
+    /** Of handles that one call ends: the same. */
+    static final int MAX_UNMAPS = 1024;
+
+    /** Of handles that get keys in one call. Each may take as long as to pin a block's pages. */
+    static final int MAX_KEYS = 32;
+
     /** Of one call; a peer forgets what it lost as soon as it is back. */
     static final int MAX_TICKETS = 1024;
 
@@ -67,9 +79,13 @@ final class BrickCodec {
             case BrickRequest.Alloc r -> ids(ALLOC, r.client(), r.ids());
             case BrickRequest.Free r -> ids(FREE, r.client(), r.ids());
             case BrickRequest.Map r ->
-                header(MAP, r.client(), 12)
-                        .putLong(r.block().value())
-                        .putInt(code(r.access()))
+                putIds(
+                                header(MAP, r.client(), 24 + r.blocks().size() * Long.BYTES)
+                                        .putInt(code(r.access()))
+                                        .putInt(r.queuePair())
+                                        .putInt(r.keys())
+                                        .putInt(0),
+                                r.blocks())
                         .flip();
             case BrickRequest.Forget r -> {
                 int count = r.connections().size();
@@ -80,15 +96,22 @@ final class BrickCodec {
                 yield out.flip();
             }
             case BrickRequest.MapShared r ->
-                header(MAP_SHARED, r.client(), 12)
-                        .putLong(r.block().value())
-                        .putInt(code(r.access()))
+                putIds(
+                                header(MAP_SHARED, r.client(), 16 + r.blocks().size() * Long.BYTES)
+                                        .putInt(code(r.access()))
+                                        .putInt(0),
+                                r.blocks())
                         .flip();
             case BrickRequest.Attach r ->
                 putProcess(header(ATTACH, r.client(), PROCESS_BYTES), r.process())
                         .flip();
-            case BrickRequest.Unmap r ->
-                putKey(header(UNMAP, r.client(), KEY_BYTES), r.key()).flip();
+            case BrickRequest.Unmap r -> {
+                ByteBuffer out = header(UNMAP, r.client(), 8 + r.keys().size() * KEY_BYTES)
+                        .putInt(r.keys().size())
+                        .putInt(0);
+                r.keys().forEach(key -> putKey(out, key));
+                yield out.flip();
+            }
             case BrickRequest.ListIds r ->
                 header(LIST, r.client(), 12)
                         .putLong(r.from().value())
@@ -111,11 +134,14 @@ final class BrickCodec {
     }
 
     private static ByteBuffer ids(int operation, int client, List<BlockId> ids) {
-        ByteBuffer out = header(operation, client, 8 + ids.size() * Long.BYTES)
-                .putInt(ids.size())
-                .putInt(0);
+        return putIds(header(operation, client, 8 + ids.size() * Long.BYTES), ids)
+                .flip();
+    }
+
+    private static ByteBuffer putIds(ByteBuffer out, List<BlockId> ids) {
+        out.putInt(ids.size()).putInt(0);
         ids.forEach(id -> out.putLong(id.value()));
-        return out.flip();
+        return out;
     }
 
     private static int code(Access access) {
@@ -164,13 +190,13 @@ final class BrickCodec {
                 case OPEN -> new BrickRequest.Open(takeBrick(in), new SessionId(in.getLong()));
                 case CLOSE -> new BrickRequest.Close(client);
                 case INFO -> new BrickRequest.Describe(client);
-                case ALLOC -> new BrickRequest.Alloc(client, takeIds(in));
-                case FREE -> new BrickRequest.Free(client, takeIds(in));
-                case MAP -> new BrickRequest.Map(client, new BlockId(in.getLong()), takeAccess(in));
-                case MAP_SHARED -> new BrickRequest.MapShared(client, new BlockId(in.getLong()), takeAccess(in));
+                case ALLOC -> new BrickRequest.Alloc(client, takeIds(in, MAX_IDS));
+                case FREE -> new BrickRequest.Free(client, takeIds(in, MAX_IDS));
+                case MAP -> takeMap(client, in);
+                case MAP_SHARED -> new BrickRequest.MapShared(client, access(takePadded(in)), takeIds(in, MAX_MAPS));
                 case FORGET -> new BrickRequest.Forget(takeTickets(in));
                 case ATTACH -> new BrickRequest.Attach(client, takeProcess(in));
-                case UNMAP -> new BrickRequest.Unmap(client, takeKey(in));
+                case UNMAP -> new BrickRequest.Unmap(client, takeKeys(in));
                 case LIST -> new BrickRequest.ListIds(client, new BlockId(in.getLong()), takeMax(in));
                 case FENCE -> new BrickRequest.Fence(client, new SessionId(in.getLong()));
                 default -> throw new ProtocolException("unknown brick call " + operation);
@@ -192,9 +218,32 @@ final class BrickCodec {
         return new BrickId((int) value);
     }
 
-    private static List<BlockId> takeIds(ByteBuffer in) throws ProtocolException {
+    private static BrickRequest.Map takeMap(int client, ByteBuffer in) throws ProtocolException {
+        Access access = access(in.getInt());
+        int queuePair = in.getInt();
+        int keys = takePadded(in);
+        List<BlockId> blocks = takeIds(in, MAX_MAPS);
+        if (keys < 0 || keys > Math.min(MAX_KEYS, blocks.size())) {
+            throw new ProtocolException("a brick call for " + keys + " keys to " + blocks.size() + " blocks");
+        }
+        return new BrickRequest.Map(client, access, queuePair, keys, blocks);
+    }
+
+    private static List<HandleKey> takeKeys(ByteBuffer in) throws ProtocolException {
         int count = in.getInt();
-        if (in.getInt() != 0 || count < 0 || count > MAX_IDS || in.remaining() != count * Long.BYTES) {
+        if (in.getInt() != 0 || count < 0 || count > MAX_UNMAPS || in.remaining() != count * KEY_BYTES) {
+            throw new ProtocolException("a brick call with " + count + " keys in " + in.remaining() + " bytes");
+        }
+        List<HandleKey> keys = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            keys.add(takeKey(in));
+        }
+        return keys;
+    }
+
+    private static List<BlockId> takeIds(ByteBuffer in, int most) throws ProtocolException {
+        int count = in.getInt();
+        if (in.getInt() != 0 || count < 0 || count > most || in.remaining() != count * Long.BYTES) {
             throw new ProtocolException("a brick call with " + count + " ids in " + in.remaining() + " bytes");
         }
         List<BlockId> ids = new ArrayList<>(count);
@@ -219,8 +268,16 @@ final class BrickCodec {
         return tickets;
     }
 
-    private static Access takeAccess(ByteBuffer in) throws ProtocolException {
-        int code = in.getInt();
+    /** With four bytes behind it that are zero. */
+    private static int takePadded(ByteBuffer in) throws ProtocolException {
+        int value = in.getInt();
+        if (in.getInt() != 0) {
+            throw new ProtocolException("a brick call with reserved bits set");
+        }
+        return value;
+    }
+
+    private static Access access(int code) throws ProtocolException {
         return switch (code) {
             case 0 -> Access.READ;
             case 1 -> Access.READ_WRITE;

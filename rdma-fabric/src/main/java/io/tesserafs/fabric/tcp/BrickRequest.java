@@ -21,13 +21,17 @@ sealed interface BrickRequest {
 
     record Free(int client, List<BlockId> ids) implements BrickRequest {}
 
-    record Map(int client, BlockId block, Access access) implements BrickRequest {}
+    /**
+     * @param queuePair of the peer's; the first {@code keys} of the handles get remote keys for it
+     * @param keys none if 0
+     */
+    record Map(int client, Access access, int queuePair, int keys, List<BlockId> blocks) implements BrickRequest {}
 
     /** Asks where the pool's file is, to map it; {@code process} is who will. */
     record Attach(int client, HostProcess process) implements BrickRequest {}
 
     /** As MAP, by a client that has the pool mapped. */
-    record MapShared(int client, BlockId block, Access access) implements BrickRequest {}
+    record MapShared(int client, Access access, List<BlockId> blocks) implements BrickRequest {}
 
     /**
      * Ends connections that this peer made before and lost, and that may still live at the target: when it is answered, no byte that
@@ -35,7 +39,7 @@ sealed interface BrickRequest {
      */
     record Forget(List<Ticket> connections) implements BrickRequest {}
 
-    record Unmap(int client, HandleKey key) implements BrickRequest {}
+    record Unmap(int client, List<HandleKey> keys) implements BrickRequest {}
 
     record ListIds(int client, BlockId from, int max) implements BrickRequest {}
 

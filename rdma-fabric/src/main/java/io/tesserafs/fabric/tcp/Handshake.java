@@ -37,8 +37,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Until it is through, a peer costs a socket, a thread, a few KiB, and time that the caller limits by closing the wire.
  */
 final class Handshake {
-    static final int MIN_VERSION = 1;
-    static final int MAX_VERSION = 1;
+    static final int MIN_VERSION = 2;
+    static final int MAX_VERSION = 2;
 
     /** Optional part of the protocol: the connection may move to a better wire. */
     static final long FEATURE_UPGRADE = 1;

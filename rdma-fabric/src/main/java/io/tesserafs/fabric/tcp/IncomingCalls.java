@@ -54,6 +54,7 @@ final class IncomingCalls {
         Reason reason = Reason.FAILED;
         String message = "";
         Service service = services.get(header.service());
+        services.countCall();
         try {
             if (service == null) {
                 throw new PeerException(Reason.BAD_REQUEST, "no service " + header.service());

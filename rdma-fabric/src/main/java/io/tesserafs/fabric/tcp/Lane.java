@@ -16,6 +16,8 @@ import java.nio.ByteOrder;
  * <p>After an exception the lane is of no use.
  */
 final class Lane {
+    private static final HandleKey NO_KEY = new HandleKey(0, 0);
+
     private final Wire wire;
     private final ByteBuffer request =
             ByteBuffer.allocateDirect(LaneLayout.REQUEST_BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -89,6 +91,17 @@ final class Lane {
     int flush(HandleKey key, SessionId session, long offset, long length) throws IOException {
         prepare(Operation.FLUSH, key, session, offset, length);
         wire.writeFully(request);
+        return readStatus();
+    }
+
+    /**
+     * Returns the status: of the first that could not be flushed, after which none was tried.
+     *
+     * @param ranges see {@link LaneLayout#putRange}
+     */
+    int flushAll(SessionId session, ByteBuffer ranges) throws IOException {
+        prepare(Operation.FLUSH_ALL, NO_KEY, session, 0, ranges.remaining());
+        wire.writeFully(request, ranges);
         return readStatus();
     }
 

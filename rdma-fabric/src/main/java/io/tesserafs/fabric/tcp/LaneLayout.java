@@ -8,12 +8,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * What travels on a lane: one request, its answer, the next request. Little-endian.
  *
- * <p>Request, 64 bytes; after that of a WRITE the bytes to write. Bytes 6..7 and 56..63 are reserved and zero.
+ * <p>Request, 64 bytes; after that of a WRITE the bytes to write. Bytes 6..7 and 56..63 are reserved and zero. After a FLUSH_ALL come as many bytes of
+ * ranges, 32 for each: key of the handle, u64 offset in the block, u64 length; key and offset of the request are not used.
  *
  * <pre>
  *   0  u32  magic "TSL1"        24  u64  session
  *   4  u16  1 READ, 2 WRITE,    32  u64  offset in the block
- *           3 FLUSH             40  u64  length, at most that of a block
+ *           3 FLUSH,            40  u64  length, at most that of a block
+ *           4 FLUSH_ALL
  *   8  16   key of the handle   48  u64  number of the request on this lane
  * </pre>
  *
@@ -36,6 +38,10 @@ final class LaneLayout {
     static final int RESERVED_TOO_AT = 56; // u64
     static final int REQUEST_BYTES = 64;
 
+    static final int RANGE_BYTES = 32;
+    /** In one FLUSH_ALL. */
+    static final int MAX_RANGES = 256;
+
     static final int STATUS_AT = 4; // u32
     static final int ANSWER_NUMBER_AT = 8; // u64
     static final int ANSWER_BYTES = 16;
@@ -49,7 +55,8 @@ final class LaneLayout {
     enum Operation {
         READ(1),
         WRITE(2),
-        FLUSH(3);
+        FLUSH(3),
+        FLUSH_ALL(4);
 
         private final int code;
 
@@ -62,12 +69,16 @@ final class LaneLayout {
                 case 1 -> READ;
                 case 2 -> WRITE;
                 case 3 -> FLUSH;
+                case 4 -> FLUSH_ALL;
                 default -> null;
             };
         }
     }
 
     record Request(Operation operation, HandleKey key, SessionId session, long offset, long length, long number) {}
+
+    /** Of a FLUSH_ALL. */
+    record Range(HandleKey key, long offset, long length) {}
 
     /** At the buffer's position, which advances. */
     static void put(
@@ -97,7 +108,10 @@ final class LaneLayout {
             throw new ProtocolException("not a request of a lane");
         }
         long length = in.getLong(LENGTH_AT);
-        if (length < 0 || length > maxLength) {
+        boolean ranges = operation == Operation.FLUSH_ALL;
+        if (length < 0
+                || length > (ranges ? MAX_RANGES * RANGE_BYTES : maxLength)
+                || ranges && length % RANGE_BYTES != 0) {
             throw new ProtocolException(operation + " of " + length + " bytes");
         }
         return new Request(
@@ -107,6 +121,16 @@ final class LaneLayout {
                 in.getLong(OFFSET_AT),
                 length,
                 in.getLong(NUMBER_AT));
+    }
+
+    /** Of a FLUSH_ALL. At the buffer's position, which advances. */
+    static void putRange(ByteBuffer out, HandleKey key, long offset, long length) {
+        out.putLong(key.high()).putLong(key.low()).putLong(offset).putLong(length);
+    }
+
+    /** At the buffer's position, which advances. */
+    static Range takeRange(ByteBuffer in) {
+        return new Range(new HandleKey(in.getLong(), in.getLong()), in.getLong(), in.getLong());
     }
 
     /** At the buffer's position, which advances. */

@@ -4,6 +4,8 @@ import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.tcp.LaneLayout.Request;
 import java.io.EOFException;
 import java.io.IOException;
@@ -50,6 +52,7 @@ final class LaneServer {
                 case READ -> sendBlock(request);
                 case WRITE -> receive(request);
                 case FLUSH -> flush(request);
+                case FLUSH_ALL -> flushAll(request);
             }
         }
     }
@@ -118,16 +121,36 @@ final class LaneServer {
         if (in.hasRemaining()) {
             throw new ProtocolException("more bytes than were announced");
         }
+        answer(flush(request.key(), request.session(), request.offset(), request.length()), request, 0);
+    }
+
+    private void flushAll(Request request) throws IOException {
+        while (in.remaining() < request.length()) {
+            in.compact();
+            read();
+            in.flip();
+        }
+        if (in.remaining() > request.length()) {
+            throw new ProtocolException("more bytes than were announced");
+        }
         int status = 0;
+        while (status == 0 && in.hasRemaining()) {
+            LaneLayout.Range range = LaneLayout.takeRange(in);
+            status = flush(range.key(), request.session(), range.offset(), range.length());
+        }
+        answer(status, request, 0);
+    }
+
+    private int flush(HandleKey key, SessionId session, long offset, long length) {
         try {
-            exports.handle(request.key(), request.session()).flush(request.offset(), request.length());
+            exports.handle(key, session).flush(offset, length);
+            return 0;
         } catch (BrickException e) {
-            status = BrickAnswers.status(e.reason());
             if (e.reason() == Reason.IO) {
                 exports.warn("flush", e);
             }
+            return BrickAnswers.status(e.reason());
         }
-        answer(status, request, 0);
     }
 
     private void answer(int status, Request request, int dataBytes) throws IOException {

@@ -88,6 +88,7 @@ final class PeerExports {
         attached.remove(number);
         if (client != null) {
             handles.values().removeIf(e -> e.client.equals(client));
+            releases.letGo(client); // which the peer does before it says so
             client.close();
         }
     }
@@ -119,12 +120,20 @@ final class PeerExports {
         return key;
     }
 
-    void unmap(BrickClient client, HandleKey key) {
-        Export export = handles.get(key);
-        if (export != null && export.client.equals(client)) {
-            handles.remove(key);
-            client.unmap(export.handle);
+    /** Who unmaps a block has let go of its memory; if the handle has just been killed by somebody else, that is all there is to say. */
+    void unmap(BrickClient client, List<HandleKey> keys) {
+        List<BlockHandle> mine = new ArrayList<>(keys.size());
+        List<HandleKey> gone = new ArrayList<>(0);
+        for (HandleKey key : keys) {
+            Export export = handles.get(key);
+            if (export != null && export.client.equals(client) && handles.remove(key, export)) {
+                mine.add(export.handle);
+            } else {
+                gone.add(key);
+            }
         }
+        releases.letGo(connection, gone);
+        client.unmapAll(mine);
     }
 
     BlockHandle handle(HandleKey key, SessionId session) throws BrickException {
@@ -140,20 +149,26 @@ final class PeerExports {
         boolean any = false;
         for (BlockHandle handle : dead) {
             HandleKey key = LocalBrick.key(handle);
-            Export export = handles.remove(key);
-            if (export != null) {
-                if (export.holder != null) {
-                    expect(key, export.holder);
-                }
+            Export export = handles.get(key);
+            if (export == null) {
+                continue;
+            }
+            // Before it is removed: from then on the holder's UNMAP is its word, and must not come too early for this.
+            if (export.holder != null) {
+                expect(key, export.holder, export.client);
+            }
+            if (handles.remove(key, export)) {
                 killed.add(key);
                 any = true;
+            } else {
+                releases.letGo(connection, List.of(key)); // it was unmapped meanwhile
             }
         }
         return any;
     }
 
-    private void expect(HandleKey key, HostProcess holder) {
-        releases.expect(key, holder, connection);
+    private void expect(HandleKey key, HostProcess holder, BrickClient client) {
+        releases.expect(key, holder, connection, client);
         if (succeeded) {
             releases.letGo(connection, List.of(key));
         }

@@ -1,6 +1,7 @@
 package io.tesserafs.fabric.tcp;
 
 import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.peer.Connection;
@@ -32,15 +33,15 @@ final class Releases {
     /** Guarded by this. */
     private final Map<HandleKey, Pending> pending = new HashMap<>();
 
-    private record Pending(HostProcess holder, TcpConnection connection) {}
+    private record Pending(HostProcess holder, TcpConnection connection, BrickClient client) {}
 
     /** @param waitMs how long who kills handles waits for their holders, at most */
     Releases(long waitMs) {
         this.waitMs = waitMs;
     }
 
-    synchronized void expect(HandleKey key, HostProcess holder, TcpConnection connection) {
-        pending.put(key, new Pending(holder, connection));
+    synchronized void expect(HandleKey key, HostProcess holder, TcpConnection connection, BrickClient client) {
+        pending.put(key, new Pending(holder, connection, client));
     }
 
     synchronized void letGo(Connection from, Collection<HandleKey> keys) {
@@ -50,6 +51,12 @@ final class Releases {
                 pending.remove(key);
             }
         }
+        notifyAll();
+    }
+
+    /** A peer has let go of all that it held through a client. */
+    synchronized void letGo(BrickClient client) {
+        pending.values().removeIf(one -> one.client.equals(client));
         notifyAll();
     }
 

@@ -8,7 +8,9 @@ import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.HandleKey;
+import io.tesserafs.fabric.brick.Mapping;
 import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.pmem.FileIdentity;
@@ -18,10 +20,15 @@ import io.tesserafs.fabric.shm.SharedBlock;
 import io.tesserafs.fabric.shm.SharedPools;
 import io.tesserafs.fabric.tcp.RemotePeer.Answer;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -136,33 +143,95 @@ final class RemoteBrick implements BrickClient {
     }
 
     @Override
-    public BlockHandle map(BlockId id, Access access) throws BrickException {
+    public List<Mapping> mapAll(Access access, int soon, List<BlockId> ids) throws BrickException {
+        return mapAll(access, 0, 0, ids);
+    }
+
+    /** @param queuePair the first {@code keys} of the handles get remote keys for it, if the target can give one */
+    List<Mapping> mapAll(Access access, int queuePair, int keys, List<BlockId> ids) throws BrickException {
+        List<Mapping> all = new ArrayList<>(ids.size());
+        boolean done = false;
+        try {
+            for (int from = 0; from < ids.size(); from += BrickCodec.MAX_MAPS) {
+                List<BlockId> part = ids.subList(from, Math.min(from + BrickCodec.MAX_MAPS, ids.size()));
+                all.addAll(mapOnce(access, queuePair, from == 0 ? keys : 0, part));
+            }
+            done = true;
+            return all;
+        } finally {
+            if (!done) {
+                unmapAll(all.stream()
+                        .map(Mapping::handleOrNull)
+                        .filter(Objects::nonNull)
+                        .toList());
+            }
+        }
+    }
+
+    private List<Mapping> mapOnce(Access access, int queuePair, int keys, List<BlockId> ids) throws BrickException {
+        List<MapAnswers.Outcome> outcomes;
+        List<RemoteHandle> made = new ArrayList<>(ids.size());
+        List<RemoteHandle> dead;
+        boolean entered = false;
         peer.mapping();
-        RemoteHandle handle = null;
-        Pool pool = shared;
         try {
             Answer answer = peer.call(
-                    pool == null
-                            ? new BrickRequest.Map(number, id, access)
-                            : new BrickRequest.MapShared(number, id, access));
-            HandleKey key = BrickAnswers.takeMapped(answer.rest());
-            handle = new RemoteHandle(peer, this, key, id, access, view(pool, answer.number(), access));
+                    shared == null
+                            ? new BrickRequest.Map(number, access, queuePair, keys, ids)
+                            : new BrickRequest.MapShared(number, access, ids));
+            outcomes = MapAnswers.take(answer.number(), ids.size(), answer.rest());
+            for (int i = 0; i < ids.size(); i++) {
+                if (outcomes.get(i) instanceof MapAnswers.Made one) {
+                    SharedBlock view = view(shared, one.index(), access);
+                    made.add(new RemoteHandle(peer, this, one.key(), ids.get(i), access, view, one.remote()));
+                }
+            }
+            dead = peer.mapped(made);
+            entered = true;
         } catch (ProtocolException e) {
             throw peer.unreachable(e);
         } finally {
-            if (handle == null) {
+            if (!entered) {
                 peer.notMapped();
             }
         }
-        if (!peer.mapped(handle)) {
+        buryStillborn(dead);
+        return mappings(outcomes, made, dead);
+    }
+
+    private static List<Mapping> mappings(
+            List<MapAnswers.Outcome> outcomes, List<RemoteHandle> made, List<RemoteHandle> dead) {
+        List<Mapping> all = new ArrayList<>(outcomes.size());
+        Iterator<RemoteHandle> next = made.iterator();
+        for (MapAnswers.Outcome outcome : outcomes) {
+            all.add(
+                    switch (outcome) {
+                        case MapAnswers.Refused refused -> Mapping.refused(refused.exception());
+                        case MapAnswers.Made _ -> {
+                            RemoteHandle handle = next.next();
+                            yield dead.contains(handle)
+                                    ? Mapping.refused(
+                                            new BrickException(Reason.DEAD_HANDLE, handle + " died while it was made"))
+                                    : Mapping.of(handle);
+                        }
+                    });
+        }
+        return all;
+    }
+
+    /** Of which the target may be waiting to hear that nobody reaches them. */
+    private void buryStillborn(List<RemoteHandle> dead) {
+        List<HandleKey> letGo = new ArrayList<>(0);
+        for (RemoteHandle handle : dead) {
             handle.kill(Reason.DEAD_HANDLE);
             if (handle.isShared()) {
                 handle.letGo();
-                peer.sayLetGo(List.of(handle.key()));
+                letGo.add(handle.key());
             }
-            throw new BrickException(Reason.DEAD_HANDLE, handle + " died while it was made");
         }
-        return handle;
+        if (!letGo.isEmpty()) {
+            peer.sayLetGo(letGo);
+        }
     }
 
     private static @Nullable SharedBlock view(@Nullable Pool pool, int index, Access access) throws ProtocolException {
@@ -176,18 +245,61 @@ final class RemoteBrick implements BrickClient {
     }
 
     @Override
-    public void unmap(BlockHandle handle) {
-        if (!(handle instanceof RemoteHandle remote) || !remote.isOf(this)) {
-            throw new IllegalArgumentException("not mapped through this client: " + handle);
-        }
-        peer.forget(remote);
-        if (remote.kill(Reason.DEAD_HANDLE)) {
-            if (remote.isShared()) {
-                remote.letGo();
+    public void unmapAll(List<BlockHandle> handles) {
+        List<RemoteHandle> mine = new ArrayList<>(handles.size());
+        for (BlockHandle handle : handles) {
+            if (!(handle instanceof RemoteHandle remote) || !remote.isOf(this)) {
+                throw new IllegalArgumentException("not mapped through this client: " + handle);
             }
-            tell(new BrickRequest.Unmap(number, remote.key()));
+            mine.add(remote);
         }
-        remote.awaitIdle();
+        List<HandleKey> killed = new ArrayList<>(mine.size());
+        for (RemoteHandle handle : mine) {
+            peer.forget(handle);
+            if (handle.kill(Reason.DEAD_HANDLE)) {
+                killed.add(handle.key());
+                if (handle.isShared()) {
+                    handle.letGo();
+                }
+            }
+        }
+        for (int from = 0; from < killed.size(); from += BrickCodec.MAX_UNMAPS) {
+            int to = Math.min(from + BrickCodec.MAX_UNMAPS, killed.size());
+            tell(new BrickRequest.Unmap(number, List.copyOf(killed.subList(from, to))));
+        }
+        mine.forEach(RemoteHandle::awaitIdle);
+    }
+
+    @Override
+    public void flushAll(List<FlushRange> ranges) throws BrickException {
+        for (int from = 0; from < ranges.size(); from += LaneLayout.MAX_RANGES) {
+            List<FlushRange> part = ranges.subList(from, Math.min(from + LaneLayout.MAX_RANGES, ranges.size()));
+            if (shared != null || part.size() == 1 || !flushTogether(part)) {
+                BrickClient.super.flushAll(part);
+            }
+        }
+    }
+
+    /** Returns false if one of them cannot be flushed: which and why is found out by trying them one by one. */
+    private boolean flushTogether(List<FlushRange> ranges) throws BrickException {
+        ByteBuffer all =
+                ByteBuffer.allocate(ranges.size() * LaneLayout.RANGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        List<RemoteHandle> entered = new ArrayList<>(ranges.size());
+        try {
+            for (FlushRange range : ranges) {
+                if (!(range.handle() instanceof RemoteHandle handle) || !handle.isOf(this)) {
+                    throw new IllegalArgumentException("not mapped through this client: " + range);
+                }
+                if (!range.isInBounds() || !handle.enter()) {
+                    return false;
+                }
+                entered.add(handle);
+                LaneLayout.putRange(all, handle.key(), range.offset(), range.length());
+            }
+            return peer.run(lane -> lane.flushAll(session, all.flip())) == 0;
+        } finally {
+            entered.forEach(RemoteHandle::exit);
+        }
     }
 
     /**
@@ -201,7 +313,7 @@ final class RemoteBrick implements BrickClient {
         peer.forget(handle);
         boolean interrupted = Thread.interrupted();
         try {
-            peer.call(new BrickRequest.Unmap(number, handle.key()));
+            peer.call(new BrickRequest.Unmap(number, List.of(handle.key())));
         } catch (BrickException e) {
             peer.giveUp("a write broke off and its handle cannot be unmapped: " + e.getMessage());
         } finally {

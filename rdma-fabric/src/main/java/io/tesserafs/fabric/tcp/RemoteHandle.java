@@ -25,6 +25,7 @@ final class RemoteHandle implements BlockHandle {
     /** The block's memory, if it is mapped here. */
     private final @Nullable SharedBlock shared;
 
+    private final @Nullable RemoteKey remoteKey;
     private final OperationGate gate = new OperationGate();
     private final AtomicReference<@Nullable Reason> cause = new AtomicReference<>();
 
@@ -34,17 +35,25 @@ final class RemoteHandle implements BlockHandle {
             HandleKey key,
             BlockId block,
             Access access,
-            @Nullable SharedBlock shared) {
+            @Nullable SharedBlock shared,
+            @Nullable RemoteKey remoteKey) {
         this.peer = peer;
         this.client = client;
         this.key = key;
         this.block = block;
         this.access = access;
         this.shared = shared;
+        this.remoteKey = remoteKey;
     }
 
     HandleKey key() {
         return key;
+    }
+
+    /** For this host's device, as it came with the handle. */
+    @Nullable
+    RemoteKey remoteKey() {
+        return remoteKey;
     }
 
     boolean isOf(RemoteBrick some) {
@@ -121,6 +130,15 @@ final class RemoteHandle implements BlockHandle {
             return;
         }
         run(offset, length, lane -> lane.flush(key, session, offset, length));
+    }
+
+    /** Counts as busy until {@link #exit}; false if it is dead. */
+    boolean enter() {
+        return gate.enter();
+    }
+
+    void exit() {
+        gate.exit();
     }
 
     private void run(long offset, long length, LanePool.Operation operation) throws BrickException {

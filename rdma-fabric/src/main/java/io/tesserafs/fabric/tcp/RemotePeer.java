@@ -102,14 +102,18 @@ final class RemotePeer {
         mapsUnderWay++;
     }
 
-    /** Returns false if the handle is dead already. */
-    synchronized boolean mapped(RemoteHandle handle) {
-        boolean dead = ended || killedEarly.remove(handle.key());
-        notMapped();
-        if (!dead) {
-            handles.put(handle.key(), handle);
+    /** Returns those that are dead already. */
+    synchronized List<RemoteHandle> mapped(List<RemoteHandle> made) {
+        List<RemoteHandle> dead = new ArrayList<>(0);
+        for (RemoteHandle handle : made) {
+            if (ended || killedEarly.remove(handle.key())) {
+                dead.add(handle);
+            } else {
+                handles.put(handle.key(), handle);
+            }
         }
-        return !dead;
+        notMapped();
+        return dead;
     }
 
     synchronized void notMapped() {

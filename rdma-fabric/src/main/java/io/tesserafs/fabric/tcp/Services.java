@@ -3,6 +3,7 @@ package io.tesserafs.fabric.tcp;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.Service;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -13,6 +14,7 @@ final class Services {
     private static final int MAX_NUMBER = 255;
 
     private final AtomicReferenceArray<@Nullable Service> byNumber = new AtomicReferenceArray<>(MAX_NUMBER + 1);
+    private final LongAdder callsServed = new LongAdder();
 
     static void checkNumber(int service) {
         if (service < 1 || service > MAX_NUMBER) {
@@ -30,6 +32,14 @@ final class Services {
     @Nullable
     Service get(int number) {
         return byNumber.get(number);
+    }
+
+    void countCall() {
+        callsServed.increment();
+    }
+
+    long callsServed() {
+        return callsServed.sum();
     }
 
     void closed(Connection connection) {

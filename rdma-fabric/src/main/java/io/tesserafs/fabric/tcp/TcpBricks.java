@@ -1,6 +1,7 @@
 package io.tesserafs.fabric.tcp;
 
 import io.tesserafs.fabric.PeerBricks;
+import io.tesserafs.fabric.brick.Access;
 import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
@@ -10,6 +11,7 @@ import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.KillListener;
 import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.Mapping;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
@@ -21,9 +23,11 @@ import io.tesserafs.fabric.tcp.GreetingLayout.Ticket;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Bricks over TCP, both ways: exports this daemon's to its peers, and reaches theirs. Calls travel on the connection, one-sided
@@ -34,6 +38,9 @@ import java.util.concurrent.ConcurrentMap;
 public final class TcpBricks implements PeerBricks, AutoCloseable {
     /** The number on the transport. */
     public static final int SERVICE = 1;
+
+    /** Of handles that get remote keys in one call. */
+    public static final int MAX_KEYS = BrickCodec.MAX_KEYS;
 
     /** A process that runs answers within a millisecond; who waits for one that does not has others waiting. */
     private static final long RELEASE_WAIT_MS = 2000;
@@ -47,6 +54,7 @@ public final class TcpBricks implements PeerBricks, AutoCloseable {
     private final SharedPools sharedPools = new SharedPools();
     private final Departing departing = new Departing();
     private final boolean sharesMemory;
+    private volatile @Nullable KeyGiver keyGiver;
 
     /** Peers of the same host map each other's pools where they can. */
     public TcpBricks(TcpTransport transport) {
@@ -99,6 +107,27 @@ public final class TcpBricks implements PeerBricks, AutoCloseable {
     /** The key by which the brick of a peer knows a handle that this side's client mapped. */
     public static HandleKey key(BlockHandle handle) {
         return ((RemoteHandle) handle).key();
+    }
+
+    /** What the target gave for this side's device when it was mapped; null if nothing. */
+    public static @Nullable RemoteKey remoteKey(BlockHandle handle) {
+        return ((RemoteHandle) handle).remoteKey();
+    }
+
+    /**
+     * As {@link BrickClient#mapAll}, of a client of this side.
+     *
+     * @param queuePair the first {@code keys} of the handles get a remote key for it, if the target can give one
+     * @param keys at most {@link #MAX_KEYS}
+     */
+    public static List<Mapping> mapWithKeys(
+            BrickClient client, Access access, int queuePair, int keys, List<BlockId> ids) throws BrickException {
+        return ((RemoteBrick) client).mapAll(access, queuePair, keys, ids);
+    }
+
+    /** Before peers come. */
+    public void giveKeysBy(KeyGiver giver) {
+        keyGiver = giver;
     }
 
     /**
@@ -205,20 +234,17 @@ public final class TcpBricks implements PeerBricks, AutoCloseable {
             case BrickRequest.Alloc r -> peer.client(r.client()).alloc(r.ids().toArray(BlockId[]::new));
             case BrickRequest.Free r -> peer.client(r.client()).free(r.ids().toArray(BlockId[]::new));
             case BrickRequest.Map r -> {
-                BrickClient client = peer.client(r.client());
-                BlockHandle handle = client.map(r.block(), r.access());
-                return BrickAnswers.mapped(peer.add(client, handle, null), LocalBrick.index(handle));
+                List<MapAnswers.Outcome> outcomes = map(peer, r.client(), r.access(), r.blocks(), null);
+                return MapAnswers.encode(withKeys(peer, r, outcomes));
             }
             case BrickRequest.MapShared r -> {
-                BrickClient client = peer.client(r.client());
                 HostProcess holder = peer.holder(r.client());
-                BlockHandle handle = client.map(r.block(), r.access());
-                return BrickAnswers.mapped(peer.add(client, handle, holder), LocalBrick.index(handle));
+                return MapAnswers.encode(map(peer, r.client(), r.access(), r.blocks(), holder));
             }
             case BrickRequest.Attach r -> {
                 return BrickAnswers.attached(attach(peer, r));
             }
-            case BrickRequest.Unmap r -> peer.unmap(peer.client(r.client()), r.key());
+            case BrickRequest.Unmap r -> peer.unmap(peer.client(r.client()), r.keys());
             case BrickRequest.ListIds r -> {
                 int max = Math.min(r.max(), BrickCodec.MAX_IDS);
                 return BrickAnswers.listed(peer.client(r.client()).list(r.from(), max));
@@ -226,6 +252,48 @@ public final class TcpBricks implements PeerBricks, AutoCloseable {
             case BrickRequest.Fence r -> peer.client(r.client()).fence(r.victim());
         }
         return BrickAnswers.done();
+    }
+
+    private static List<MapAnswers.Outcome> map(
+            PeerExports peer, int number, Access access, List<BlockId> blocks, @Nullable HostProcess holder)
+            throws IOException {
+        BrickClient client = peer.client(number);
+        List<MapAnswers.Outcome> outcomes = new ArrayList<>(blocks.size());
+        for (Mapping mapping : client.mapAll(access, 0, blocks)) {
+            try {
+                BlockHandle handle = mapping.handle();
+                outcomes.add(new MapAnswers.Made(LocalBrick.index(handle), peer.add(client, handle, holder), null));
+            } catch (BrickException e) {
+                outcomes.add(new MapAnswers.Refused(e.reason(), String.valueOf(e.getMessage())));
+            }
+        }
+        return outcomes;
+    }
+
+    /** The same with the remote keys that the peer asked for. */
+    private List<MapAnswers.Outcome> withKeys(
+            PeerExports peer, BrickRequest.Map request, List<MapAnswers.Outcome> outcomes) throws ProtocolException {
+        KeyGiver giver = keyGiver;
+        if (giver == null || request.keys() == 0) {
+            return outcomes;
+        }
+        SessionId session = peer.client(request.client()).session();
+        for (int i = 0; i < request.keys(); i++) {
+            if (outcomes.get(i) instanceof MapAnswers.Made made) {
+                outcomes.set(i, withKey(giver, peer, request.queuePair(), session, made));
+            }
+        }
+        return outcomes;
+    }
+
+    private static MapAnswers.Outcome withKey(
+            KeyGiver giver, PeerExports peer, int queuePair, SessionId session, MapAnswers.Made made) {
+        try {
+            RemoteKey key = giver.give(peer.connection(), queuePair, session, peer.handle(made.key(), session));
+            return new MapAnswers.Made(made.index(), made.key(), key);
+        } catch (BrickException e) {
+            return made; // it is dead already, of which the peer is told
+        }
     }
 
     private void forgetLost(PeerExports successor, List<Ticket> tickets) throws InterruptedIOException {

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -51,7 +52,7 @@ final class TcpConnection implements Connection {
     private final Thread livingThread;
     private final AtomicBoolean pingDue = new AtomicBoolean();
     private final AtomicBoolean pongDue = new AtomicBoolean();
-    private volatile long signOfLifeNs = System.nanoTime();
+    private final AtomicLong signOfLifeNs = new AtomicLong(System.nanoTime());
 
     private final Object actionsLock = new Object();
     /** Guarded by actionsLock; null when they have run. */
@@ -189,11 +190,11 @@ final class TcpConnection implements Connection {
         switch (header.type()) {
             case CALL -> incoming.take(header, reader);
             case REPLY -> {
-                signOfLifeNs = System.nanoTime();
+                signOfLifeNs.set(System.nanoTime());
                 outgoing.answered(header.id(), reader.body(header));
             }
             case ERROR -> {
-                signOfLifeNs = System.nanoTime();
+                signOfLifeNs.set(System.nanoTime());
                 outgoing.failed(
                         header.id(), FrameLayout.reason(header.status()), FrameLayout.text(reader.body(header)));
             }
@@ -205,7 +206,7 @@ final class TcpConnection implements Connection {
                 service.notified(this, reader.body(header));
             }
             case PING -> sendSoon(pongDue);
-            case PONG -> signOfLifeNs = System.nanoTime();
+            case PONG -> signOfLifeNs.set(System.nanoTime());
             case HELLO, CHALLENGE, PROOF, WELCOME, REFUSED, OFFER, CHOICE ->
                 throw new ProtocolException("says " + header.type() + " on an open connection");
         }
@@ -216,7 +217,7 @@ final class TcpConnection implements Connection {
      * but does not listen any more is of no use. Does not block.
      */
     void keepAlive(int deadAfterMs) {
-        long silentMs = (System.nanoTime() - signOfLifeNs) / 1_000_000;
+        long silentMs = (System.nanoTime() - signOfLifeNs.get()) / 1_000_000;
         if (silentMs > deadAfterMs) {
             end("the peer gave no sign of life for " + silentMs + " ms");
         } else {
@@ -226,7 +227,14 @@ final class TcpConnection implements Connection {
 
     /** When the peer last answered anything, by the monotonic clock. */
     long signOfLifeNs() {
-        return signOfLifeNs;
+        return signOfLifeNs.get();
+    }
+
+    /** This process could not have heard the peer for so long. */
+    void excuse(long missedNs) {
+        long heard = signOfLifeNs.get();
+        long silentNs = System.nanoTime() - heard;
+        signOfLifeNs.compareAndSet(heard, heard + Math.min(missedNs, silentNs)); // or else it answers just now
     }
 
     private void sendSoon(AtomicBoolean due) {

@@ -67,6 +67,9 @@ public final class TcpTransport implements Transport {
 
     private final Reception reception;
     private final Upgrades upgrades;
+    /** Of the timer's thread. */
+    private final StandStill standStill;
+
     private final AtomicBoolean closed = new AtomicBoolean();
     private volatile @Nullable LaneHandler laneHandler;
     private volatile @Nullable ServerSocketChannel listener;
@@ -77,6 +80,7 @@ public final class TcpTransport implements Transport {
         this.handshake = new Handshake(config, CallLimits.OURS);
         this.reception = new Reception(timer, config.connectTimeoutMs());
         this.upgrades = new Upgrades(config.connectTimeoutMs());
+        this.standStill = new StandStill(TimeUnit.MILLISECONDS.toNanos(config.pingIntervalMs()), System.nanoTime());
         var _ = timer.scheduleWithFixedDelay(
                 this::keepAlive, config.pingIntervalMs(), config.pingIntervalMs(), TimeUnit.MILLISECONDS);
     }
@@ -84,6 +88,11 @@ public final class TcpTransport implements Transport {
     @Override
     public void serve(int service, Service handler) {
         services.add(service, handler);
+    }
+
+    /** Calls of peers so far, of all services. */
+    public long callsServed() {
+        return services.callsServed();
     }
 
     @Override
@@ -335,7 +344,9 @@ public final class TcpTransport implements Transport {
     }
 
     private void keepAlive() {
+        long missedNs = standStill.lookNs(System.nanoTime());
         for (TcpConnection connection : connections) {
+            connection.excuse(missedNs);
             connection.keepAlive(config.deadAfterMs());
         }
     }

@@ -7,6 +7,7 @@ import io.tesserafs.fabric.tcp.Reception.Attempt;
 import io.tesserafs.fabric.tcp.WireUpgrade.Invitation;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.TimeUnit;
@@ -31,6 +32,9 @@ final class Upgrades {
     private final int followMs;
     /** When it was last tried and not seen to work, by the monotonic clock, by endpoint. */
     private final ConcurrentMap<String, Long> failedAtNs = new ConcurrentHashMap<>();
+
+    /** Endpoints of which the log says that it does not work. */
+    private final Set<String> told = ConcurrentHashMap.newKeySet();
 
     private volatile @Nullable WireUpgrade upgrade;
 
@@ -64,7 +68,11 @@ final class Upgrades {
             attempt.add(wire);
             return wire;
         } catch (IOException | IllegalArgumentException e) {
-            LOG.warn("calls to {} go by TCP, as RDMA cannot be connected: {}", endpoint, e.getMessage());
+            if (told.add(endpoint)) {
+                LOG.warn("calls to {} go by TCP, as RDMA cannot be connected: {}", endpoint, e.getMessage());
+            } else {
+                LOG.debug("calls to {} go on by TCP: {}", endpoint, e.getMessage());
+            }
             return null;
         }
     }
@@ -72,6 +80,7 @@ final class Upgrades {
     /** The peer has answered on the wire that was followed. */
     void worked(String endpoint) {
         failedAtNs.remove(endpoint);
+        told.remove(endpoint);
     }
 
     /** Null if connections stay on their sockets. */

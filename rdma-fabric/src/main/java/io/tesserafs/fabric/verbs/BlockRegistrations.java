@@ -55,7 +55,7 @@ final class BlockRegistrations {
         if (known == null) {
             known = idle.remove(block.address());
             if (known == null) {
-                known = new Block(memory.register(pd, block, TargetMemory.BEHIND_WINDOWS));
+                known = new Block(memory.registerForWindows(pd, block));
             }
             used.put(block.address(), known);
         }
@@ -77,9 +77,8 @@ final class BlockRegistrations {
         idle.put(registration.getAddr(), known);
         if (idle.size() > MAX_IDLE) {
             Iterator<Block> all = idle.values().iterator();
-            Block oldest = all.next();
+            memory.core().deregister(all.next().registration);
             all.remove();
-            memory.core().deregister(oldest.registration);
         }
     }
 

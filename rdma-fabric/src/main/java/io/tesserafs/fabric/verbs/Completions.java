@@ -13,7 +13,8 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * Takes the completions of a queue and hands each to the slot whose number it carries. Whoever waits polls: first without a pause, as an
  * answer takes a few microseconds on hardware, then asleep until the device reports one. One thread polls at a time; the others sleep
- * until it has what they wait for, or leaves and wakes one of them to take over. Thread-safe; allocates nothing per operation.
+ * until it has what they wait for, or leaves and wakes one of them to take over. Thread-safe; allocates nothing for an operation that
+ * completes while it spins.
  */
 final class Completions {
     /** Polls between two looks at the clock, which may cost more than they do. */
@@ -30,12 +31,12 @@ final class Completions {
 
     private static final int BATCH = 16;
 
-    private final IbvCQ queue;
-    private final IbvCompChannel channel;
+    private final Events events;
     private final Look look;
+    private final int sleepMs;
     private final ReentrantLock polling = new ReentrantLock();
     /** Guarded by polling, as are the next two. */
-    private final IbvWC[] batch = new IbvWC[BATCH];
+    private final IbvWC[] batch;
 
     private final SVCPollCq poll;
     private final SVCReqNotify notify;
@@ -48,16 +49,41 @@ final class Completions {
         void run(boolean overdue) throws IOException;
     }
 
-    Completions(IbvCQ queue, IbvCompChannel channel, Look look, Slot... slots) throws IOException {
-        this.queue = queue;
-        this.channel = channel;
-        this.look = look;
-        this.slots = slots;
+    /** What the device reports when it was asked to. */
+    interface Events {
+        /** Takes one; false if none came in time. */
+        boolean await(int timeoutMs) throws IOException;
+    }
+
+    static Completions of(IbvCQ queue, IbvCompChannel channel, Look look, Slot... slots) throws IOException {
+        IbvWC[] batch = new IbvWC[BATCH];
         for (int i = 0; i < BATCH; i++) {
             batch[i] = new IbvWC();
         }
-        this.poll = queue.poll(batch, BATCH);
-        this.notify = queue.reqNotification(false);
+        Events events = timeoutMs -> {
+            boolean came = channel.getCqEvent(queue, timeoutMs);
+            if (came) {
+                queue.ackEvents(1);
+            }
+            return came;
+        };
+        return new Completions(
+                batch, queue.poll(batch, BATCH), queue.reqNotification(false), events, look, SLEEP_MS, slots);
+    }
+
+    /**
+     * @param batch what {@code poll} fills
+     * @param notify asks for one of the events
+     */
+    Completions(
+            IbvWC[] batch, SVCPollCq poll, SVCReqNotify notify, Events events, Look look, int sleepMs, Slot... slots) {
+        this.batch = batch;
+        this.poll = poll;
+        this.notify = notify;
+        this.events = events;
+        this.look = look;
+        this.sleepMs = sleepMs;
+        this.slots = slots;
     }
 
     /**
@@ -67,11 +93,15 @@ final class Completions {
      */
     void await(Slot slot) throws IOException {
         long beganNs = System.nanoTime();
-        if (pace.isSpinningWorthwhile()) {
-            spin(slot, beganNs);
-        }
-        if (slot.isPending()) {
-            sleepUntilDone(slot, beganNs);
+        try {
+            if (pace.isSpinningWorthwhile()) {
+                spin(slot, beganNs);
+            }
+            if (slot.isPending()) {
+                sleepUntilDone(slot, beganNs);
+            }
+        } finally {
+            wakeAnother(); // also after spinning: who found it polling went to sleep
         }
         pace.took(System.nanoTime() - beganNs);
     }
@@ -103,14 +133,13 @@ final class Completions {
                         polling.unlock();
                     }
                 } else {
-                    LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(SLEEP_MS));
+                    LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(sleepMs));
                     interrupted |= Thread.interrupted(); // every operation ends
                 }
                 endIfOverdue(slot, beganNs);
             }
         } finally {
             slot.sleeper(null);
-            wakeAnother();
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }
@@ -124,8 +153,7 @@ final class Completions {
         if (!slot.isPending()) {
             return;
         }
-        if (channel.getCqEvent(queue, SLEEP_MS)) {
-            queue.ackEvents(1);
+        if (events.await(sleepMs)) {
             drain();
         } else {
             look.run(false);
@@ -159,6 +187,6 @@ final class Completions {
             for (int i = 0; i < count; i++) {
                 slots[(int) batch[i].getWr_id()].complete(batch[i].getStatus());
             }
-        } while (count == BATCH);
+        } while (count == batch.length);
     }
 }

@@ -93,12 +93,11 @@ final class Connector {
         return kind == wanted.ordinal();
     }
 
-    /** Whether the peer ended the connection. Does not wait. */
-    @SuppressWarnings("EnumOrdinal") // as numbered by librdmacm
+    /** Whether the connection has ended, be it that the peer ended it or that the device is gone. Does not wait. */
     synchronized boolean isDisconnected() throws IOException {
-        RdmaCmEvent event = disconnected ? null : events.getCmEvent(0);
-        if (event != null) {
-            disconnected |= event.getEvent() == EventType.RDMA_CM_EVENT_DISCONNECTED.ordinal();
+        RdmaCmEvent event;
+        while (!disconnected && (event = events.getCmEvent(0)) != null) {
+            disconnected = CmNews.of(event.getEvent()).endsConnection();
             event.ackEvent();
         }
         return disconnected;

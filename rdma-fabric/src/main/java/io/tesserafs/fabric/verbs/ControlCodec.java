@@ -1,7 +1,12 @@
 package io.tesserafs.fabric.verbs;
 
+import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.tcp.RemoteKey;
+import io.tesserafs.fabric.tcp.TcpBricks;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -9,34 +14,37 @@ import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * What is said about queue pairs on the peers' connection, and the private data by which a queue pair is told from others.
- * Little-endian. A request begins with a u16 operation and the u16 version 1, then the u32 number of a queue pair:
+ * Little-endian. A request begins with a u16 operation and the u16 version 2, then the u32 number of a queue pair:
  *
  * <pre>
  *   1 OPEN     (number of one to be closed first, or 0)  u64 session
- *   2 PREPARE                                            16 key of a handle
+ *   2 PREPARE                                            u32 count, u32 0, count x 16 key of a handle
  *   3 CLOSE
  * </pre>
  *
  * <p>An answer begins with a u32 status (0: done) and the u32 number of the queue pair; then
  *
  * <pre>
- *   OPEN     16 ticket, u32 flags (1: a flush needs the target's processor), u32 port, u32 length and bytes of the address
- *   PREPARE  u64 address, u32 remote key, u32 0
+ *   OPEN     16 ticket, u32 flags (1: a flush needs the target's processor; 2: its device does FLUSH to this memory), u32 port,
+ *            u32 length and bytes of the address
+ *   PREPARE  u32 count, u32 0, and for each handle in that order u32 status, u32 remote key, u64 address
  * </pre>
  *
- * <p>Private data: u32 0x56525354, u16 version 1, u16 features (0), 16 ticket.
+ * <p>Private data: u32 0x56525354, u16 version 2, u16 features (0), 16 ticket.
  */
 final class ControlCodec {
-    static final int VERSION = 1;
+    static final int VERSION = 2;
     static final int OPEN = 1;
     static final int PREPARE = 2;
     static final int CLOSE = 3;
 
     static final int DONE = 0;
-    /** PREPARE: no such handle, or it is dead. */
+    /** Of one handle: not known, or dead. */
     static final int DEAD = 1;
     /** RDMA cannot do this here; other ways can. */
     static final int UNSUITABLE = 2;
@@ -46,8 +54,11 @@ final class ControlCodec {
     static final int MAGIC = 0x56525354;
     static final int HEADER_BYTES = 8;
     static final int PRIVATE_BYTES = 24;
+    private static final int KEY_BYTES = 16;
+    private static final int OUTCOME_BYTES = 16;
     private static final int MAX_ADDRESS_BYTES = 16;
     private static final int FLUSH_BY_TARGET = 1;
+    private static final int FLUSH_BY_DEVICE = 2;
 
     private ControlCodec() {}
 
@@ -60,20 +71,43 @@ final class ControlCodec {
 
     record Request(int operation, int number, ByteBuffer rest) {}
 
-    /** @param flushByTarget whether bytes that have arrived are persistent only once the target saw to it */
-    record Offer(int number, Ticket ticket, InetSocketAddress address, boolean flushByTarget) {}
+    /**
+     * @param flushByTarget whether bytes that have arrived are persistent only once the target saw to it
+     * @param flushByDevice whether they also are once the target's device has answered a FLUSH
+     */
+    record Offer(int number, Ticket ticket, InetSocketAddress address, boolean flushByTarget, boolean flushByDevice) {}
 
-    record Prepared(long address, int key) {}
+    /** Of one handle that was to be prepared. */
+    record Outcome(int status, long address, int key) {
+        static Outcome failed(int status) {
+            return new Outcome(status, 0, 0);
+        }
+
+        static Outcome of(RemoteKey key) {
+            return new Outcome(DONE, key.address(), key.key());
+        }
+
+        /** @throws BrickException DEAD_HANDLE as the target says */
+        RemoteKey region() throws IOException {
+            return switch (status) {
+                case DONE -> new RemoteKey(address, key);
+                case DEAD -> throw new BrickException(Reason.DEAD_HANDLE, "the brick says: dead");
+                default -> throw new IOException("the block cannot be reached by RDMA (" + status + ")");
+            };
+        }
+    }
 
     static ByteBuffer open(int instead, SessionId session) {
         return request(OPEN, instead, 8).putLong(session.value()).flip();
     }
 
-    static ByteBuffer prepare(int number, HandleKey key) {
-        return request(PREPARE, number, 16)
-                .putLong(key.high())
-                .putLong(key.low())
-                .flip();
+    /** @param keys at most {@link TcpBricks#MAX_KEYS} */
+    static ByteBuffer prepare(int number, List<HandleKey> keys) {
+        ByteBuffer out = request(PREPARE, number, 8 + keys.size() * KEY_BYTES)
+                .putInt(keys.size())
+                .putInt(0);
+        keys.forEach(key -> out.putLong(key.high()).putLong(key.low()));
+        return out.flip();
     }
 
     static ByteBuffer close(int number) {
@@ -101,7 +135,7 @@ final class ControlCodec {
         int number = in.getInt();
         int body = switch (operation) {
             case OPEN -> 8;
-            case PREPARE -> 16;
+            case PREPARE -> 8 + peekCount(in, TcpBricks.MAX_KEYS) * KEY_BYTES;
             case CLOSE -> 0;
             default -> throw malformed("unknown operation " + operation);
         };
@@ -111,8 +145,26 @@ final class ControlCodec {
         return new Request(operation, number, in);
     }
 
-    static HandleKey takeKey(ByteBuffer in) {
-        return new HandleKey(in.getLong(), in.getLong());
+    /** Of what follows, which is left where it is. */
+    private static int peekCount(ByteBuffer in, int most) {
+        if (in.remaining() < 8) {
+            throw malformed("a list that is cut off");
+        }
+        int count = in.getInt(in.position());
+        if (count < 1 || count > most || in.getInt(in.position() + 4) != 0) {
+            throw malformed("a list of " + count);
+        }
+        return count;
+    }
+
+    /** Of a PREPARE that was decoded. */
+    static List<HandleKey> takeKeys(ByteBuffer in) {
+        int count = (int) in.getLong();
+        List<HandleKey> keys = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            keys.add(new HandleKey(in.getLong(), in.getLong()));
+        }
+        return keys;
     }
 
     static ByteBuffer answer(int status) {
@@ -126,24 +178,28 @@ final class ControlCodec {
                 .putInt(offer.number())
                 .putLong(offer.ticket().high())
                 .putLong(offer.ticket().low())
-                .putInt(offer.flushByTarget() ? FLUSH_BY_TARGET : 0)
+                .putInt((offer.flushByTarget() ? FLUSH_BY_TARGET : 0) | (offer.flushByDevice() ? FLUSH_BY_DEVICE : 0))
                 .putInt(offer.address().getPort())
                 .putInt(host.length)
                 .put(host)
                 .flip();
     }
 
-    static ByteBuffer prepared(Prepared region) {
-        return allocate(HEADER_BYTES + 16)
+    static ByteBuffer prepared(List<Outcome> outcomes) {
+        ByteBuffer out = allocate(HEADER_BYTES + 8 + outcomes.size() * OUTCOME_BYTES)
                 .putInt(DONE)
                 .putInt(0)
-                .putLong(region.address())
-                .putInt(region.key())
-                .putInt(0)
-                .flip();
+                .putInt(outcomes.size())
+                .putInt(0);
+        outcomes.forEach(one -> out.putInt(one.status()).putInt(one.key()).putLong(one.address()));
+        return out.flip();
     }
 
+    /** Of an answer; what follows it is at least the number. */
     static int takeStatus(ByteBuffer in) {
+        if (in.remaining() < HEADER_BYTES) {
+            throw malformed("an answer that is cut off");
+        }
         return in.order(ByteOrder.LITTLE_ENDIAN).getInt();
     }
 
@@ -160,18 +216,27 @@ final class ControlCodec {
             byte[] host = new byte[length];
             in.get(host);
             InetSocketAddress address = new InetSocketAddress(InetAddress.getByAddress(host), port);
-            return new Offer(number, ticket, address, (flags & FLUSH_BY_TARGET) != 0);
+            return new Offer(number, ticket, address, (flags & FLUSH_BY_TARGET) != 0, (flags & FLUSH_BY_DEVICE) != 0);
         } catch (BufferUnderflowException | UnknownHostException e) {
             throw malformed("an offer that makes no sense: " + e);
         }
     }
 
-    static Prepared takePrepared(ByteBuffer in) {
-        if (in.remaining() != 20) {
-            throw malformed("a region in " + in.remaining() + " bytes");
-        }
+    /** @param asked handles */
+    static List<Outcome> takePrepared(int asked, ByteBuffer in) {
         in.getInt();
-        return new Prepared(in.getLong(), in.getInt());
+        int count = peekCount(in, asked);
+        in.getLong();
+        if (count != asked || in.remaining() != count * OUTCOME_BYTES) {
+            throw malformed(count + " regions in " + in.remaining() + " bytes instead of " + asked);
+        }
+        List<Outcome> outcomes = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            int status = in.getInt();
+            int key = in.getInt();
+            outcomes.add(new Outcome(status, in.getLong(), key));
+        }
+        return outcomes;
     }
 
     static byte[] privateData(Ticket ticket) {

@@ -3,7 +3,6 @@ package io.tesserafs.fabric.verbs;
 import com.ibm.disni.verbs.IbvContext;
 import com.ibm.disni.verbs.RdmaCm;
 import com.ibm.disni.verbs.RdmaCmEvent;
-import com.ibm.disni.verbs.RdmaCmEvent.EventType;
 import com.ibm.disni.verbs.RdmaCmId;
 import com.ibm.disni.verbs.RdmaEventChannel;
 import io.tesserafs.fabric.verbs.ControlCodec.Ticket;
@@ -13,12 +12,16 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Where peers connect their queue pairs. Lets in who shows a ticket that was given out on an authenticated connection, once. A thread of
- * its own takes the events.
+ * its own takes the events. If the device is taken out, nobody can come any more until the daemon is started again: all that was opened of the
+ * device is gone with it, of which the door is the least.
  */
 final class Door implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Door.class);
@@ -38,6 +41,10 @@ final class Door implements AutoCloseable {
 
     private final Thread thread;
     private volatile boolean closing;
+    private volatile boolean lost;
+
+    /** Whether the last look for an event failed. Of the thread. */
+    private boolean failing;
 
     Door(RdmaCore core, InetAddress at) throws IOException {
         this.core = core;
@@ -55,6 +62,11 @@ final class Door implements AutoCloseable {
             throw e;
         }
         this.thread = Thread.ofPlatform().daemon().name("tessera-rdma-door").start(this::run);
+    }
+
+    /** False if the device is gone: then nobody needs to be told to come. */
+    boolean isOpen() {
+        return !lost && !closing;
     }
 
     InetSocketAddress address() {
@@ -94,27 +106,46 @@ final class Door implements AutoCloseable {
 
     private void run() {
         while (!closing) {
-            try {
-                RdmaCmEvent event = events.getCmEvent(LOOK_MS);
-                if (event != null) {
+            RdmaCmEvent event = next();
+            if (event != null) {
+                try {
                     take(event);
+                } catch (IOException | RuntimeException e) {
+                    LOG.warn("a peer's queue pair cannot be connected: {}", e.getMessage());
                 }
-            } catch (IOException | RuntimeException e) {
-                LOG.warn("a peer's queue pair cannot be connected: {}", e.getMessage());
             }
         }
     }
 
-    @SuppressWarnings("EnumOrdinal") // as numbered by librdmacm
+    /** Null if there is none. What fails again and again is said once, and not tried without a pause. */
+    private @Nullable RdmaCmEvent next() {
+        try {
+            RdmaCmEvent event = events.getCmEvent(LOOK_MS);
+            failing = false;
+            return event;
+        } catch (IOException | RuntimeException e) {
+            if (!failing) {
+                LOG.warn("peers cannot connect queue pairs at {} now: {}", address, e.getMessage());
+            }
+            failing = true;
+            LockSupport.parkNanos(this, TimeUnit.MILLISECONDS.toNanos(LOOK_MS));
+            return null;
+        }
+    }
+
     private void take(RdmaCmEvent event) throws IOException {
-        boolean request = event.getEvent() == EventType.RDMA_CM_EVENT_CONNECT_REQUEST.ordinal();
-        boolean disconnected = event.getEvent() == EventType.RDMA_CM_EVENT_DISCONNECTED.ordinal();
+        CmNews news = CmNews.of(event.getEvent());
         RdmaCmId id = event.getConnIdPriv();
         byte[] privateData = core.privateData(event);
         event.ackEvent(); // first: an id is not destroyed before its events are acknowledged
-        if (request) {
+        if (news == CmNews.REQUEST) {
             admit(id, privateData);
-        } else if (disconnected) {
+        } else if (news == CmNews.REMOVED && id.equals(listening)) {
+            lost = true;
+            LOG.warn(
+                    "the RDMA device of {} is gone: peers go by TCP until it is back and this daemon is started again",
+                    address);
+        } else if (news.endsConnection()) {
             // Of a brick's queue pair nobody watches: that it broke is found by who uses it, and the peer's connection
             // ends it.
             Runnable action = watched.get(id);
@@ -159,12 +190,6 @@ final class Door implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        QueuePairs.all(listening::destroyId, () -> {
-            if (watched.isEmpty()) {
-                events.destroyEventChannel();
-            } else {
-                LOG.warn("{} connections of RDMA are still in use", watched.size());
-            }
-        });
+        QueuePairs.all(listening::destroyId, events::destroyEventChannel);
     }
 }

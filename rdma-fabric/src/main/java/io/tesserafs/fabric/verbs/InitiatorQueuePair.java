@@ -4,16 +4,15 @@ import com.ibm.disni.verbs.IbvCQ;
 import com.ibm.disni.verbs.IbvCompChannel;
 import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvQP;
-import com.ibm.disni.verbs.IbvWC.IbvWcStatus;
-import io.tesserafs.fabric.brick.OperationGate;
 import io.tesserafs.fabric.verbs.ControlCodec.Offer;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import io.tesserafs.fabric.verbs.rdmacore.RemoteFlush;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.util.List;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -21,8 +20,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The active end of a queue pair. Bytes go straight from and to memory that the device knows, others through registered slots; an operation
- * that does not fit into one goes in pieces. After the first
- * failure every operation fails, as the device gives the queue pair up too. Thread-safe.
+ * that does not fit into one goes in pieces, one after the other, but flushes go in rows. Each request has one element of memory. See {@link Requests} for what becomes
+ * of operations when one fails. Thread-safe.
  */
 final class InitiatorQueuePair {
     private static final Logger LOG = LoggerFactory.getLogger(InitiatorQueuePair.class);
@@ -32,11 +31,16 @@ final class InitiatorQueuePair {
 
     static final int SLOT_BYTES = 256 << 10;
 
+    /** Requests of one operation under way at a time, of which the last is waited for. */
+    private static final int ROW = 16;
+
+    private static final int REQUESTS = SLOTS * ROW;
+
     /** What most devices take for nothing, as a request is about as large. */
     private static final int INLINE_BYTES = 64;
 
-    /** A flush reads so little that nothing but the order counts. */
-    private static final int FLUSH_BYTES = 1;
+    /** Writes are pushed by reading so little that nothing but the order counts. */
+    private static final int PUSH_BYTES = 1;
 
     private static final int CONNECT_MS = 10_000;
 
@@ -44,8 +48,7 @@ final class InitiatorQueuePair {
     private final LocalDevice device;
     private final Offer offer;
     private final Arena arena = Arena.ofShared();
-    private final BlockingQueue<Slot> slots = new ArrayBlockingQueue<>(SLOTS);
-    private final OperationGate gate = new OperationGate();
+    private final Requests requests;
     private final CountDownLatch released = new CountDownLatch(1);
     private final Connector connector;
     /** What a write may carry in its request. */
@@ -55,14 +58,17 @@ final class InitiatorQueuePair {
     private @Nullable IbvCQ queue;
     private @Nullable IbvMr memory;
     private IbvQP qp;
+    /** Null if one of the two devices does not do it. */
+    private @Nullable RemoteFlush flush;
+
     private Completions completions;
-    private volatile boolean broken;
 
     /** Connects. */
     InitiatorQueuePair(LocalDevice device, Offer offer) throws IOException {
         this.binding = device.binding();
         this.device = device;
         this.offer = offer;
+        this.requests = new Requests(name(offer), SLOTS, this::closeForCertain);
         if (!device.retain()) {
             throw new IOException("RDMA is not used any more");
         }
@@ -71,7 +77,7 @@ final class InitiatorQueuePair {
             connector.resolve(device.address(), offer.address());
             IbvCompChannel events = connector.id().getVerbs().createCompChannel();
             channel = events;
-            IbvCQ completionQueue = connector.id().getVerbs().createCQ(events, 2 * SLOTS, 0);
+            IbvCQ completionQueue = connector.id().getVerbs().createCQ(events, 2 * REQUESTS, 0);
             queue = completionQueue;
             qp = createQueuePair(completionQueue);
             MemorySegment buffers = arena.allocate((long) SLOTS * SLOT_BYTES, 4096);
@@ -81,10 +87,10 @@ final class InitiatorQueuePair {
             for (int i = 0; i < SLOTS; i++) {
                 all[i] = new Slot(i, qp, registered, buffers.asSlice((long) i * SLOT_BYTES, SLOT_BYTES));
             }
-            slots.addAll(List.of(all));
-            completions = new Completions(completionQueue, events, this::look, all);
+            requests.use(all);
+            completions = Completions.of(completionQueue, events, this::look, all);
             connector.connect(offer);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             try {
                 release();
             } catch (IOException more) {
@@ -105,13 +111,30 @@ final class InitiatorQueuePair {
 
     private IbvQP createQueuePair(IbvCQ completionQueue) throws IOException {
         try {
-            IbvQP made = QueuePairs.create(connector.id(), device.pd(), completionQueue, SLOTS, INLINE_BYTES);
+            IbvQP made = createQueuePair(completionQueue, INLINE_BYTES);
             inlineBytes = INLINE_BYTES;
             return made;
         } catch (IOException e) {
             LOG.debug("{}: without inline data ({})", this, e.getMessage());
-            return QueuePairs.create(connector.id(), device.pd(), completionQueue, SLOTS, 0);
+            return createQueuePair(completionQueue, 0);
         }
+    }
+
+    /** With FLUSH, if the target offers it and this host can post it. */
+    private IbvQP createQueuePair(IbvCQ completionQueue, int inline) throws IOException {
+        RdmaCore core = offer.flushByDevice() ? device.flushing() : null;
+        if (core != null) {
+            try {
+                IbvQP made =
+                        QueuePairs.createFlushing(core, connector.id(), device.pd(), completionQueue, REQUESTS, inline);
+                flush = core.flush(made);
+                return made;
+            } catch (IOException e) {
+                LOG.debug("{}: without FLUSH ({})", this, e.getMessage());
+                connector.id().destroyQP();
+            }
+        }
+        return QueuePairs.create(connector.id(), device.pd(), completionQueue, REQUESTS, inline);
     }
 
     /** As the target numbers it. */
@@ -123,25 +146,40 @@ final class InitiatorQueuePair {
         return offer.flushByTarget();
     }
 
+    /** Whether {@link #flush} may be called. */
+    boolean flushByDevice() {
+        return flush != null;
+    }
+
     boolean isUsable() {
-        return !broken && gate.alive();
+        return requests.isUsable();
     }
 
     /** It is known to be worth nothing any more. */
     void fail() {
-        broken = true;
+        requests.fail();
     }
 
     void write(long remote, int key, MemorySegment source) throws QueuePairException {
-        IbvMr known = source.byteSize() <= inlineBytes ? null : device.find(source);
-        if (known != null) {
-            runInPlace(source, (slot, offset, bytes) -> {
-                slot.postWriteFrom(source.address() + offset, known.getLkey(), remote + offset, key, bytes);
-                complete(slot);
+        try {
+            requests.run(slot -> {
+                IbvMr known = source.byteSize() <= inlineBytes ? null : device.find(source);
+                if (known == null) {
+                    writeCopy(slot, remote, key, source);
+                    return;
+                }
+                inPieces(source.byteSize(), Integer.MAX_VALUE, (offset, bytes) -> {
+                    slot.postWriteFrom(source.address() + offset, known.getLkey(), remote + offset, key, bytes);
+                    complete(slot);
+                });
             });
-            return;
+        } finally {
+            Reference.reachabilityFence(source);
         }
-        run(source.byteSize(), SLOT_BYTES, (slot, offset, bytes) -> {
+    }
+
+    private void writeCopy(Slot slot, long remote, int key, MemorySegment source) throws IOException {
+        inPieces(source.byteSize(), SLOT_BYTES, (offset, bytes) -> {
             MemorySegment.copy(source, offset, slot.buffer(), 0, bytes);
             if (bytes <= inlineBytes) {
                 slot.postInlineWrite(remote + offset, key, bytes);
@@ -153,88 +191,73 @@ final class InitiatorQueuePair {
     }
 
     void read(long remote, int key, MemorySegment target) throws QueuePairException {
-        IbvMr known = target.isReadOnly() ? null : device.find(target);
-        if (known != null) {
-            runInPlace(target, (slot, offset, bytes) -> {
-                slot.postReadTo(target.address() + offset, known.getLkey(), remote + offset, key, bytes);
-                complete(slot);
+        try {
+            requests.run(slot -> {
+                IbvMr known = target.isReadOnly() ? null : device.find(target);
+                if (known == null) {
+                    readCopy(slot, remote, key, target);
+                    return;
+                }
+                inPieces(target.byteSize(), Integer.MAX_VALUE, (offset, bytes) -> {
+                    slot.postReadTo(target.address() + offset, known.getLkey(), remote + offset, key, bytes);
+                    complete(slot);
+                });
             });
-            return;
+        } finally {
+            Reference.reachabilityFence(target);
         }
-        run(target.byteSize(), SLOT_BYTES, (slot, offset, bytes) -> {
+    }
+
+    private void readCopy(Slot slot, long remote, int key, MemorySegment target) throws IOException {
+        inPieces(target.byteSize(), SLOT_BYTES, (offset, bytes) -> {
             slot.postRead(remote + offset, key, bytes);
             complete(slot);
             MemorySegment.copy(slot.buffer(), 0, target, offset, bytes);
         });
     }
 
-    /** When it returns, all that was written before by this queue pair has left the target's device for its memory. */
-    void pushWrites(long remote, int key) throws QueuePairException {
-        run(FLUSH_BYTES, SLOT_BYTES, (slot, offset, bytes) -> {
-            slot.postRead(remote, key, bytes);
-            complete(slot);
+    /**
+     * What becomes of writes to a part of the target's memory.
+     *
+     * @param remote its address there
+     * @param bytes at most those of a block
+     * @param byDevice if it is to be persistent: the target's processor has no part in it. Else it is only pushed: it has left the target's device for its
+     *     memory.
+     */
+    record Push(long remote, int key, int bytes, boolean byDevice) {}
+
+    /** When it returns, that is true of all that was written before by this queue pair. They go in rows, so that there is one wait for each. */
+    void push(List<Push> all) throws QueuePairException {
+        requests.run(slot -> {
+            for (int i = 0; i < all.size(); i++) {
+                boolean last = i % ROW == ROW - 1 || i == all.size() - 1;
+                post(slot, all.get(i), last);
+                if (last) {
+                    complete(slot);
+                }
+            }
         });
+    }
+
+    private void post(Slot slot, Push push, boolean signalled) throws IOException {
+        if (push.byDevice) {
+            RemoteFlush by = Objects.requireNonNull(flush, "a queue pair without FLUSH");
+            slot.postFlush(by, push.remote, push.key, push.bytes, signalled);
+        } else if (signalled) {
+            slot.postRead(push.remote, push.key, PUSH_BYTES);
+        } else {
+            slot.postQuietRead(push.remote, push.key, PUSH_BYTES);
+        }
     }
 
     /** One piece of an operation: posts it, and returns when it has completed. */
     private interface Piece {
-        void run(Slot slot, long offset, int bytes) throws IOException;
+        void run(long offset, int bytes) throws IOException;
     }
 
-    private void runInPlace(MemorySegment memory, Piece piece) throws QueuePairException {
-        try {
-            run(memory.byteSize(), Integer.MAX_VALUE, piece);
-        } finally {
-            Reference.reachabilityFence(memory);
-        }
-    }
-
-    private void run(long bytes, int pieceBytes, Piece piece) throws QueuePairException {
-        if (!gate.enter()) {
-            throw new QueuePairException(this + " is closed");
-        }
-        boolean unreturned = false;
-        try {
-            Slot slot = takeSlot();
-            try {
-                if (broken) {
-                    throw new QueuePairException(this + " failed"); // the slot's memory may still be the device's
-                }
-                for (long at = 0; at < bytes; at += pieceBytes) {
-                    piece.run(slot, at, (int) Math.min(pieceBytes, bytes - at));
-                }
-            } finally {
-                slots.add(slot);
-            }
-        } catch (QueuePairException e) {
-            broken = true;
-            throw e;
-        } catch (IOException e) {
-            broken = true;
-            unreturned = e instanceof UnreturnedException;
-            throw new QueuePairException(this + ": " + e.getMessage(), e);
-        } finally {
-            gate.exit();
-            if (unreturned) {
-                closeForCertain();
-            }
-        }
-    }
-
-    private Slot takeSlot() {
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return slots.take();
-                } catch (InterruptedException e) {
-                    interrupted = true; // slots come back: every operation completes
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
+    private static void inPieces(long bytes, int pieceBytes, Piece piece) throws IOException {
+        for (long at = 0; at < bytes; at += pieceBytes) {
+            piece.run(at, (int) Math.min(pieceBytes, bytes - at));
         }
     }
 
@@ -248,15 +271,15 @@ final class InitiatorQueuePair {
     private void complete(Slot slot) throws IOException {
         completions.await(slot);
         if (slot.status() != 0) {
-            throw new QueuePairException(this + ": " + IbvWcStatus.valueOf(slot.status()));
+            throw new QueuePairException(this + ": " + CompletionStatus.describe(slot.status()));
         }
     }
 
     /** Ends what is under way with an error, waits for that, and releases all. Idempotent. */
     void close() throws IOException {
-        broken = true;
-        if (gate.kill()) {
-            QueuePairs.all(() -> binding.abort(connector.id()), gate::awaitIdle, this::release, released::countDown);
+        if (requests.kill()) {
+            QueuePairs.all(
+                    () -> binding.abort(connector.id()), requests::awaitIdle, this::release, released::countDown);
         }
     }
 
@@ -310,6 +333,10 @@ final class InitiatorQueuePair {
 
     @Override
     public String toString() {
+        return name(offer);
+    }
+
+    private static String name(Offer offer) {
         return "queue pair " + offer.number() + " to " + offer.address();
     }
 }

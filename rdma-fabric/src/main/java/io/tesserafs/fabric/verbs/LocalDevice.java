@@ -4,6 +4,7 @@ import com.ibm.disni.verbs.IbvContext;
 import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvPd;
 import io.tesserafs.fabric.brick.TransferMemory;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
@@ -24,6 +25,7 @@ final class LocalDevice {
     private final InetAddress address;
     private final IbvPd pd;
     private final QueuePairs.Step afterwards;
+    private final @Nullable RdmaCore flushing;
 
     /** By the number of the piece of {@link TransferMemory}; null if the device refused it. Guarded by this, as is the next. */
     private final List<@Nullable IbvMr> pieces = new ArrayList<>();
@@ -41,6 +43,8 @@ final class LocalDevice {
         this.binding = binding;
         this.address = address;
         this.afterwards = afterwards;
+        RdmaCore core = binding.extension();
+        this.flushing = core != null && core.attributes(device).flushes() ? core : null;
         this.pd = device.allocPd();
     }
 
@@ -50,6 +54,12 @@ final class LocalDevice {
 
     InetAddress address() {
         return address;
+    }
+
+    /** By which queue pairs with FLUSH are made; null if the device does not do it. */
+    @Nullable
+    RdmaCore flushing() {
+        return flushing;
     }
 
     IbvPd pd() {

@@ -144,13 +144,12 @@ final class MessageReceiver {
 
     /** Devices have several codes for a message that is longer than its receive. */
     private IOException failed(int status) throws IOException {
-        IbvWcStatus code = IbvWcStatus.valueOf(status);
-        if (code == IbvWcStatus.IBV_WC_WR_FLUSH_ERR) {
+        if (CompletionStatus.is(status, IbvWcStatus.IBV_WC_WR_FLUSH_ERR)) {
             sender.noteFailures();
             end.set(MessageSender.describe(status));
         } else {
             end.set("the peer breaks the protocol: a message longer than " + MessageLayout.MESSAGE_BYTES
-                    + " bytes, or a broken one (" + code + ")");
+                    + " bytes, or a broken one (" + CompletionStatus.describe(status) + ")");
         }
         return end.failure();
     }

@@ -151,12 +151,13 @@ final class MessageSender {
 
     /** Of enum ibv_wc_status. */
     static String describe(int status) {
-        IbvWcStatus code = IbvWcStatus.valueOf(status);
-        return switch (code) {
-            case IBV_WC_WR_FLUSH_ERR -> "closed by the peer";
-            case IBV_WC_RETRY_EXC_ERR, IBV_WC_RESP_TIMEOUT_ERR -> "the peer's device does not answer (" + code + ")";
-            default -> "the queue pair failed (" + code + ")";
-        };
+        if (CompletionStatus.is(status, IbvWcStatus.IBV_WC_WR_FLUSH_ERR)) {
+            return "closed by the peer";
+        }
+        boolean silent = CompletionStatus.is(status, IbvWcStatus.IBV_WC_RETRY_EXC_ERR)
+                || CompletionStatus.is(status, IbvWcStatus.IBV_WC_RESP_TIMEOUT_ERR);
+        return (silent ? "the peer's device does not answer (" : "the queue pair failed (")
+                + CompletionStatus.describe(status) + ")";
     }
 
     /** A failure of what was sent is told of here, and the reader finds only that all has ended. */

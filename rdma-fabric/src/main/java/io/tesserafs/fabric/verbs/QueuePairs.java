@@ -6,6 +6,7 @@ import com.ibm.disni.verbs.IbvQP;
 import com.ibm.disni.verbs.IbvQPInitAttr;
 import com.ibm.disni.verbs.RdmaCmId;
 import io.tesserafs.fabric.verbs.rdmacore.ConnectionParameters;
+import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
 
 /** How queue pairs are made, at both ends. */
@@ -23,6 +24,16 @@ final class QueuePairs {
     /** One to which messages are sent, too. */
     static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ sent, int requests, int inlineBytes, IbvCQ received, int receives)
             throws IOException {
+        return id.createQP(pd, attributes(sent, requests, inlineBytes, received, receives));
+    }
+
+    /** As the first, of one that can post FLUSH too; fails if this host's device or library cannot do that. */
+    static IbvQP createFlushing(RdmaCore core, RdmaCmId id, IbvPd pd, IbvCQ completions, int requests, int inlineBytes)
+            throws IOException {
+        return core.createFlushingQp(id, pd, attributes(completions, requests, inlineBytes, completions, 1));
+    }
+
+    private static IbvQPInitAttr attributes(IbvCQ sent, int requests, int inlineBytes, IbvCQ received, int receives) {
         IbvQPInitAttr attributes = new IbvQPInitAttr();
         attributes.setQp_type(IbvQP.IBV_QPT_RC);
         attributes.setSend_cq(sent);
@@ -32,7 +43,7 @@ final class QueuePairs {
         attributes.cap().setMax_send_sge(1);
         attributes.cap().setMax_recv_sge(1);
         attributes.cap().setMax_inline_data(inlineBytes);
-        return id.createQP(pd, attributes);
+        return attributes;
     }
 
     static ConnectionParameters parameters() {

@@ -5,10 +5,12 @@ import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvPd;
 import com.ibm.disni.verbs.RdmaCmId;
 import io.tesserafs.fabric.brick.HandleKey;
-import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
+import io.tesserafs.fabric.tcp.RemoteKey;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -43,18 +45,23 @@ final class RegistrationKeys implements TargetKeys {
     }
 
     @Override
-    public Prepared give(HandleKey handle, MemorySegment block, boolean writable) throws IOException {
+    public RemoteKey give(HandleKey handle, MemorySegment block, boolean writable) throws IOException {
         IbvMr region = regions.get(handle);
         if (region == null) {
-            region = memory.register(pd, block, writable ? TargetMemory.READ_WRITE : TargetMemory.READ);
+            region = memory.register(pd, block, writable);
             regions.put(handle, region);
         }
-        return new Prepared(region.getAddr(), region.getRkey());
+        return new RemoteKey(region.getAddr(), region.getRkey());
     }
 
     @Override
     public boolean reaches(HandleKey handle) {
         return regions.containsKey(handle);
+    }
+
+    @Override
+    public boolean reachesAny() {
+        return !regions.isEmpty();
     }
 
     @Override
@@ -72,15 +79,13 @@ final class RegistrationKeys implements TargetKeys {
      */
     @Override
     public void close(QueuePairs.Step destroyQueuePair) throws IOException {
-        QueuePairs.all(
-                destroyQueuePair,
-                () -> {
-                    for (IbvMr region : regions.values()) {
-                        memory.core().deregister(region);
-                    }
-                    regions.clear();
-                },
-                queue::destroyCQ,
-                pd::deallocPd);
+        List<QueuePairs.Step> steps = new ArrayList<>();
+        steps.add(destroyQueuePair);
+        for (HandleKey handle : regions.keySet().toArray(HandleKey[]::new)) {
+            steps.add(() -> take(handle));
+        }
+        steps.add(queue::destroyCQ);
+        steps.add(pd::deallocPd);
+        QueuePairs.all(steps.toArray(QueuePairs.Step[]::new));
     }
 }

@@ -5,6 +5,7 @@ import com.ibm.disni.verbs.IbvQP;
 import com.ibm.disni.verbs.IbvSendWR;
 import com.ibm.disni.verbs.IbvSge;
 import com.ibm.disni.verbs.SVCPostSend;
+import io.tesserafs.fabric.verbs.rdmacore.RemoteFlush;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -18,27 +19,53 @@ import org.jspecify.annotations.Nullable;
 final class Slot {
     private static final int PENDING = -1;
 
+    private final int number;
     private final MemorySegment buffer;
     private final int bufferKey;
     private final SVCPostSend write;
     private final SVCPostSend inlineWrite;
     private final SVCPostSend read;
+    private final SVCPostSend quietRead;
     private volatile int status;
     private volatile @Nullable Thread sleeper;
 
     Slot(int number, IbvQP qp, IbvMr memory, MemorySegment buffer) throws IOException {
+        this(
+                number,
+                buffer,
+                memory.getLkey(),
+                prepare(number, qp, IbvSendWR.IBV_WR_RDMA_WRITE, IbvSendWR.IBV_SEND_SIGNALED),
+                prepare(
+                        number,
+                        qp,
+                        IbvSendWR.IBV_WR_RDMA_WRITE,
+                        IbvSendWR.IBV_SEND_SIGNALED | IbvSendWR.IBV_SEND_INLINE),
+                prepare(number, qp, IbvSendWR.IBV_WR_RDMA_READ, IbvSendWR.IBV_SEND_SIGNALED),
+                prepare(number, qp, IbvSendWR.IBV_WR_RDMA_READ, 0));
+    }
+
+    Slot(
+            int number,
+            MemorySegment buffer,
+            int bufferKey,
+            SVCPostSend write,
+            SVCPostSend inlineWrite,
+            SVCPostSend read,
+            SVCPostSend quietRead) {
+        this.number = number;
         this.buffer = buffer;
-        this.bufferKey = memory.getLkey();
-        this.write = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_WRITE, 0);
-        this.inlineWrite = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_WRITE, IbvSendWR.IBV_SEND_INLINE);
-        this.read = prepare(number, qp, IbvSendWR.IBV_WR_RDMA_READ, 0);
+        this.bufferKey = bufferKey;
+        this.write = write;
+        this.inlineWrite = inlineWrite;
+        this.read = read;
+        this.quietRead = quietRead;
     }
 
     private static SVCPostSend prepare(int number, IbvQP qp, int opcode, int flags) throws IOException {
         IbvSendWR request = new IbvSendWR();
         request.setWr_id(number);
         request.setOpcode(opcode);
-        request.setSend_flags(IbvSendWR.IBV_SEND_SIGNALED | flags); // each is waited for
+        request.setSend_flags(flags);
         request.getSg_list().add(new IbvSge());
         request.setNum_sge(1);
         return qp.postSend(List.of(request), null);
@@ -61,6 +88,11 @@ final class Slot {
         post(read, remote, remoteKey, buffer.address(), bytes, bufferKey);
     }
 
+    /** Completes unseen, unless it fails: a request that is posted after it has to be waited for. */
+    void postQuietRead(long remote, int remoteKey, int bytes) throws IOException {
+        post(quietRead, remote, remoteKey, buffer.address(), bytes, bufferKey);
+    }
+
     /** Without a copy: {@code local} is registered under {@code localKey}. */
     void postWriteFrom(long local, int localKey, long remote, int remoteKey, int bytes) throws IOException {
         post(write, remote, remoteKey, local, bytes, localKey);
@@ -68,6 +100,12 @@ final class Slot {
 
     void postReadTo(long local, int localKey, long remote, int remoteKey, int bytes) throws IOException {
         post(read, remote, remoteKey, local, bytes, localKey);
+    }
+
+    /** @param signalled if not, as of {@link #postQuietRead} */
+    void postFlush(RemoteFlush flush, long remote, int remoteKey, long bytes, boolean signalled) throws IOException {
+        status = PENDING;
+        flush.post(number, remote, remoteKey, bytes, signalled);
     }
 
     private void post(SVCPostSend call, long remote, int remoteKey, long local, int bytes, int localKey)

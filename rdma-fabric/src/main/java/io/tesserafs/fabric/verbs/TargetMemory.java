@@ -6,6 +6,7 @@ import com.ibm.disni.verbs.IbvPd;
 import com.ibm.disni.verbs.RdmaCmId;
 import io.tesserafs.fabric.verbs.rdmacore.DeviceAttributes;
 import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import io.tesserafs.fabric.verbs.rdmacore.RemoteFlush;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -19,24 +20,27 @@ import org.slf4j.LoggerFactory;
 final class TargetMemory {
     private static final Logger LOG = LoggerFactory.getLogger(TargetMemory.class);
 
-    static final int READ = IbvMr.IBV_ACCESS_REMOTE_READ;
-    static final int READ_WRITE =
-            IbvMr.IBV_ACCESS_LOCAL_WRITE | IbvMr.IBV_ACCESS_REMOTE_WRITE | IbvMr.IBV_ACCESS_REMOTE_READ;
-    static final int BEHIND_WINDOWS = IbvMr.IBV_ACCESS_LOCAL_WRITE | IbvMr.IBV_ACCESS_MW_BIND;
-
-    /** Of the above, what a window may grant. */
-    static final int REMOTE = IbvMr.IBV_ACCESS_REMOTE_WRITE | IbvMr.IBV_ACCESS_REMOTE_READ;
+    private static final int READ = IbvMr.IBV_ACCESS_REMOTE_READ;
+    private static final int WINDOW_READ_WRITE = IbvMr.IBV_ACCESS_REMOTE_WRITE | IbvMr.IBV_ACCESS_REMOTE_READ;
+    private static final int READ_WRITE = IbvMr.IBV_ACCESS_LOCAL_WRITE | WINDOW_READ_WRITE;
+    private static final int BEHIND_WINDOWS = IbvMr.IBV_ACCESS_LOCAL_WRITE | IbvMr.IBV_ACCESS_MW_BIND;
 
     private final RdmaCore core;
     private final IbvContext device;
     private final boolean pagesOnDemand;
+    private final boolean deviceFlushes;
 
     /** Written with this, as is the next; settled before peers come. */
     private volatile Revocation revocation;
 
     private volatile boolean onDemand;
 
-    /** Guarded by this. */
+    /** Of all memory that was prepared for. */
+    private volatile boolean flushes;
+
+    /** Guarded by this, as is the next. */
+    private boolean preparedForSome;
+
     private @Nullable BlockRegistrations blocks;
 
     TargetMemory(RdmaCore core, IbvContext device, KeyPolicy policy) throws IOException {
@@ -44,6 +48,7 @@ final class TargetMemory {
         this.device = device;
         DeviceAttributes attributes = core.attributes(device);
         this.pagesOnDemand = attributes.pagesOnDemand() && (!attributes.isEmulated() || policy.onDemandIfEmulated());
+        this.deviceFlushes = attributes.flushes();
         this.revocation = policy.revocation().orElseGet(() -> Revocation.of(attributes));
     }
 
@@ -56,11 +61,20 @@ final class TargetMemory {
     }
 
     /**
+     * Whether the device makes persistent what peers wrote, when they send it a FLUSH. Soft-RoCE grants that to persistent memory only, and
+     * so do we.
+     */
+    boolean flushes() {
+        return flushes;
+    }
+
+    /**
      * Finds out how memory like this can be registered.
      *
+     * @param persistent whether bytes there are safe once they have left all caches
      * @throws IOException if it cannot
      */
-    synchronized void prepareFor(MemorySegment block) throws IOException {
+    synchronized void prepareFor(MemorySegment block, boolean persistent) throws IOException {
         IbvPd pd = device.allocPd();
         try {
             try {
@@ -79,6 +93,8 @@ final class TargetMemory {
             if (revocation == Revocation.MEMORY_WINDOW) {
                 tryWindow(pd);
             }
+            flushes = persistent && grantsFlush(pd, block) && (flushes || !preparedForSome);
+            preparedForSome = true;
         } finally {
             QueuePairs.all(pd::deallocPd);
         }
@@ -86,6 +102,20 @@ final class TargetMemory {
 
     private void tryOut(IbvPd pd, MemorySegment block, int access) throws IOException {
         core.deregister(register(pd, block, access));
+    }
+
+    /** Not with on-demand paging: soft-RoCE learnt that late, and says so elsewhere. */
+    private boolean grantsFlush(IbvPd pd, MemorySegment block) {
+        if (!deviceFlushes || onDemand) {
+            return false;
+        }
+        try {
+            tryOut(pd, block, READ_WRITE | RemoteFlush.ACCESS);
+            return true;
+        } catch (IOException e) {
+            LOG.info("the RDMA device does FLUSH, but not to this memory: {}", e.getMessage());
+            return false;
+        }
     }
 
     private void tryWindow(IbvPd pd) {
@@ -97,14 +127,34 @@ final class TargetMemory {
         }
     }
 
-    IbvMr register(IbvPd pd, MemorySegment block, int access) throws IOException {
+    /** For peers that are to reach it by the key of this registration. */
+    IbvMr register(IbvPd pd, MemorySegment block, boolean writable) throws IOException {
+        return register(pd, block, withFlush(writable ? READ_WRITE : READ));
+    }
+
+    /** For windows. */
+    IbvMr registerForWindows(IbvPd pd, MemorySegment block) throws IOException {
+        return register(pd, block, withFlush(BEHIND_WINDOWS));
+    }
+
+    /** What such a window grants. */
+    int windowAccess(boolean writable) {
+        return withFlush(writable ? WINDOW_READ_WRITE : READ);
+    }
+
+    /** FLUSH changes nothing, so readers may have it too. */
+    private int withFlush(int access) {
+        return flushes ? access | RemoteFlush.ACCESS : access;
+    }
+
+    private IbvMr register(IbvPd pd, MemorySegment block, int access) throws IOException {
         return core.register(pd, block, onDemand ? access | IbvMr.IBV_ACCESS_ON_DEMAND : access);
     }
 
     /** Makes the queue pair of a peer that connects, and what it takes to give it keys. */
     TargetKeys connect(RdmaCmId id) throws IOException {
         return revocation == Revocation.MEMORY_WINDOW
-                ? WindowKeys.connect(core, id, blocks())
+                ? WindowKeys.connect(this, id, blocks())
                 : RegistrationKeys.connect(this, id);
     }
 

@@ -6,6 +6,7 @@ import java.util.concurrent.atomic.LongAdder;
 public final class Traffic {
     private final LongAdder bytesRead = new LongAdder();
     private final LongAdder bytesWritten = new LongAdder();
+    private final LongAdder flushes = new LongAdder();
     private final LongAdder givenUp = new LongAdder();
 
     Traffic() {}
@@ -18,6 +19,10 @@ public final class Traffic {
         bytesWritten.add(bytes);
     }
 
+    void flushed() {
+        flushes.increment();
+    }
+
     void gaveUp() {
         givenUp.increment();
     }
@@ -28,6 +33,11 @@ public final class Traffic {
 
     public long bytesWritten() {
         return bytesWritten.sum();
+    }
+
+    /** Flushes that were a FLUSH between two devices, and nothing else. */
+    public long flushesByDevice() {
+        return flushes.sum();
     }
 
     /** Clients of bricks whose bytes go another way from some time on. */

@@ -12,19 +12,23 @@ import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.Service;
+import io.tesserafs.fabric.pmem.Backing;
+import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.tcp.RemoteKey;
 import io.tesserafs.fabric.tcp.TcpBricks;
 import io.tesserafs.fabric.tcp.TcpTransport;
 import io.tesserafs.fabric.verbs.ControlCodec.Offer;
+import io.tesserafs.fabric.verbs.ControlCodec.Outcome;
 import io.tesserafs.fabric.verbs.ControlCodec.Request;
 import io.tesserafs.fabric.verbs.ControlCodec.Ticket;
 import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
+import io.tesserafs.fabric.verbs.rdmacore.VerbsException;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -50,9 +54,6 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(VerbsBricks.class);
 
-    /** Of one peer; sessions times bricks, with room. */
-    private static final int MAX_QUEUE_PAIRS = 1024;
-
     private final TcpBricks tcp;
     private final LocalDevice device;
     /** Null if no peer can be let in. */
@@ -64,7 +65,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
     private final AtomicBoolean closed = new AtomicBoolean();
     private final AtomicInteger lastNumber = new AtomicInteger();
     private final ConcurrentMap<BrickId, LocalBrick> bricks = new ConcurrentHashMap<>();
-    private final ConcurrentMap<Connection, ConcurrentMap<Integer, TargetQueuePair>> peers = new ConcurrentHashMap<>();
+    private final TargetQueuePairs queuePairs;
 
     /**
      * @param address of the RDMA device to be used
@@ -84,6 +85,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
             KeyPolicy policy)
             throws IOException {
         this.tcp = tcp;
+        this.queuePairs = new TargetQueuePairs(this::forget, this::isFenced);
         RdmaCore core = binding.extension();
         if (core == null) {
             this.entrance = null;
@@ -96,6 +98,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
             this.wires = new VerbsWires(device, opened.door());
         }
         transport.serve(SERVICE, new Control());
+        tcp.giveKeysBy(this::give);
         if (calls) {
             transport.upgradeBy(wires);
         }
@@ -141,25 +144,38 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         }
         TargetMemory memory = entrance.memory();
         try {
-            memory.prepareFor(brick.pool().block(0));
+            memory.prepareFor(brick.pool().block(0), brick.pool().backing() == Backing.DAX);
         } catch (IOException e) {
             LOG.warn(
-                    "brick {}: peers reach it without RDMA, as its memory cannot be registered with the device ({}); "
-                            + "a pool on a DAX file system needs a device with on-demand paging, or put it on device DAX",
+                    "brick {}: peers reach it without RDMA, as its memory cannot be registered with the device ({}){}",
                     brick.id(),
-                    e.getMessage());
+                    e.getMessage(),
+                    remedy(e));
             return false;
         }
-        brick.addKillListener(this::killed);
+        brick.addKillListener(queuePairs);
         bricks.put(brick.id(), brick);
         LOG.info(
                 "brick {}: peers may reach it by RDMA, keys by {}; {}",
                 brick.id(),
                 memory.revocation().label(),
-                brick.pool().isSafeOnceVisible()
-                        ? "what has arrived needs no flush by this host"
-                        : "what arrives may be in this host's caches, so a flush of theirs takes a call to it");
+                flushWays(brick.pool(), memory.flushes()));
         return true;
+    }
+
+    private static String remedy(IOException e) {
+        return VerbsException.isOutOfMemory(e)
+                ? ""
+                : "; a pool on a DAX file system needs a device with on-demand paging, or put it on device DAX";
+    }
+
+    private static String flushWays(Pool pool, boolean byDevice) {
+        String otherwise = pool.isSafeOnceVisible()
+                ? "what has arrived needs no flush by this host"
+                : "what arrives may be in this host's caches, so a flush of theirs takes a call to it";
+        return byDevice
+                ? "a flush of theirs is a FLUSH of the devices where theirs does that too; else " + otherwise
+                : otherwise;
     }
 
     /** Whether bytes that reached this host's memory or caches need nothing more of it. */
@@ -177,26 +193,10 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         return new VerbsClient(client, memoryOnly, new VerbsSession(device, connection, session, traffic));
     }
 
-    /** Returns those that a device may still reach: none, but for a failure. */
-    private List<BlockHandle> killed(List<BlockHandle> dead) {
-        List<BlockHandle> reachable = new ArrayList<>();
-        for (BlockHandle handle : dead) {
-            HandleKey key = LocalBrick.key(handle);
-            peers.values()
-                    .forEach(all -> all.values().forEach(one -> {
-                        try {
-                            if (isFenced(handle.brick(), one.session())) {
-                                one.closeIfReaching(key);
-                            } else {
-                                one.invalidate(key);
-                            }
-                        } catch (IOException e) {
-                            LOG.error("{} of {} cannot be taken back", handle, one, e);
-                            reachable.add(handle);
-                        }
-                    }));
+    private void forget(TargetQueuePair one) {
+        if (entrance != null) {
+            entrance.door().forget(one);
         }
-        return reachable;
     }
 
     private boolean isFenced(BrickId brick, SessionId session) {
@@ -212,7 +212,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
                 case ControlCodec.OPEN -> open(from, asked);
                 case ControlCodec.PREPARE -> prepare(from, asked);
                 default -> {
-                    end(from, asked.number());
+                    queuePairs.end(from, asked.number());
                     yield ControlCodec.answer(ControlCodec.DONE);
                 }
             };
@@ -225,72 +225,85 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
 
         @Override
         public void closed(Connection from) {
-            Map<Integer, TargetQueuePair> gone = peers.remove(from);
-            if (gone != null) {
-                Thread.startVirtualThread(() -> gone.values().forEach(VerbsBricks.this::close));
-            }
+            queuePairs.endAll(from);
         }
     }
 
     private ByteBuffer open(Connection from, Request asked) throws IOException {
-        end(from, asked.number());
+        queuePairs.end(from, asked.number());
         SessionId session = new SessionId(asked.rest().getLong());
-        ConcurrentMap<Integer, TargetQueuePair> mine = peers.computeIfAbsent(from, c -> new ConcurrentHashMap<>());
-        if (entrance == null || closed.get() || bricks.isEmpty() || mine.size() >= MAX_QUEUE_PAIRS) {
+        if (entrance == null || !entrance.door().isOpen() || closed.get() || bricks.isEmpty()) {
             return ControlCodec.answer(ControlCodec.UNSUITABLE);
         }
         Door door = entrance.door();
         TargetQueuePair one =
                 new TargetQueuePair(entrance.memory(), lastNumber.incrementAndGet(), session, Ticket.random(random));
-        mine.put(one.number(), one);
+        if (!queuePairs.add(from, one)) {
+            return ControlCodec.answer(ControlCodec.UNSUITABLE);
+        }
         door.expect(one);
         if (!from.isOpen() || closed.get()) {
-            end(from, one.number()); // whoever ended all may have looked before it was entered
-            peers.remove(from);
+            queuePairs.end(from, one.number()); // whoever ended all may have looked before it was entered
         }
-        return ControlCodec.offered(new Offer(one.number(), one.ticket(), door.address(), !isPersistentOnArrival()));
+        return ControlCodec.offered(new Offer(
+                one.number(),
+                one.ticket(),
+                door.address(),
+                !isPersistentOnArrival(),
+                entrance.memory().flushes()));
     }
 
     private ByteBuffer prepare(Connection from, Request asked) {
-        Map<Integer, TargetQueuePair> mine = peers.get(from);
-        TargetQueuePair one = mine == null ? null : mine.get(asked.number());
+        TargetQueuePair one = queuePairs.find(from, asked.number());
         if (one == null) {
             return ControlCodec.answer(ControlCodec.BROKEN);
         }
-        try {
-            BlockHandle handle = tcp.exported(from, ControlCodec.takeKey(asked.rest()), one.session());
-            if (!bricks.containsKey(handle.brick())) {
-                return ControlCodec.answer(ControlCodec.UNSUITABLE);
+        List<Outcome> outcomes = new ArrayList<>();
+        for (HandleKey key : ControlCodec.takeKeys(asked.rest())) {
+            Outcome outcome = prepare(from, one, key);
+            if (outcome.status() == ControlCodec.BROKEN) {
+                return ControlCodec.answer(ControlCodec.BROKEN);
             }
-            return ControlCodec.prepared(one.prepare(handle));
+            outcomes.add(outcome);
+        }
+        return ControlCodec.prepared(outcomes);
+    }
+
+    private Outcome prepare(Connection from, TargetQueuePair one, HandleKey key) {
+        try {
+            return prepare(one, tcp.exported(from, key, one.session()));
         } catch (BrickException e) {
-            return ControlCodec.answer(ControlCodec.DEAD);
+            return Outcome.failed(ControlCodec.DEAD);
+        }
+    }
+
+    private Outcome prepare(TargetQueuePair one, BlockHandle handle) {
+        if (!bricks.containsKey(handle.brick())) {
+            return Outcome.failed(ControlCodec.UNSUITABLE);
+        }
+        try {
+            return Outcome.of(one.prepare(handle));
+        } catch (BrickException e) {
+            return Outcome.failed(ControlCodec.DEAD);
         } catch (QueuePairException e) {
             LOG.debug("{}: {}", one, e.getMessage());
-            return ControlCodec.answer(ControlCodec.BROKEN);
+            return Outcome.failed(ControlCodec.BROKEN);
         } catch (IOException e) {
-            LOG.warn("{}: {}", one, e.getMessage());
-            return ControlCodec.answer(ControlCodec.UNSUITABLE);
+            if (one.isFirstComplaint()) {
+                LOG.warn("{} gets no key, so its bytes go by TCP: {}", one, e.getMessage());
+            }
+            return Outcome.failed(ControlCodec.UNSUITABLE);
         }
     }
 
-    private void end(Connection from, int number) {
-        Map<Integer, TargetQueuePair> mine = peers.get(from);
-        TargetQueuePair one = mine == null ? null : mine.remove(number);
-        if (one != null) {
-            close(one);
+    /** With the answer to MAP. A queue pair of another session gets none. */
+    private @Nullable RemoteKey give(Connection from, int queuePair, SessionId session, BlockHandle handle) {
+        TargetQueuePair one = queuePairs.find(from, queuePair);
+        if (one == null || !one.session().equals(session)) {
+            return null;
         }
-    }
-
-    private void close(TargetQueuePair one) {
-        if (entrance != null) {
-            entrance.door().forget(one);
-        }
-        try {
-            one.close();
-        } catch (IOException e) {
-            LOG.warn("{}: {}", one, e.getMessage());
-        }
+        Outcome outcome = prepare(one, handle);
+        return outcome.status() == ControlCodec.DONE ? new RemoteKey(outcome.address(), outcome.key()) : null;
     }
 
     /** Before the transport. Idempotent. */
@@ -299,8 +312,7 @@ public final class VerbsBricks implements PeerBricks, AutoCloseable {
         if (!closed.compareAndSet(false, true)) {
             return;
         }
-        peers.values().forEach(all -> all.values().forEach(this::close));
-        peers.clear();
+        queuePairs.close();
         wires.close();
         try {
             QueuePairs.all(

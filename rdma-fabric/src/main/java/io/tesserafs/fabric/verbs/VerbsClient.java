@@ -7,8 +7,14 @@ import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
+import io.tesserafs.fabric.brick.FlushRange;
+import io.tesserafs.fabric.brick.Mapping;
 import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.tcp.RemoteKey;
+import io.tesserafs.fabric.tcp.TcpBricks;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -62,22 +68,67 @@ final class VerbsClient implements BrickClient {
     }
 
     @Override
-    public BlockHandle map(BlockId id, Access access) throws BrickException {
-        handles.removeIf(handle -> !handle.beneath().alive());
-        VerbsHandle handle = new VerbsHandle(beneath.map(id, access), memoryOnly, rdma);
-        handles.add(handle);
-        return handle;
+    public List<Mapping> mapAll(Access access, int soon, List<BlockId> ids) throws BrickException {
+        forgetTheDead();
+        InitiatorQueuePair qp = rdma.live();
+        int keys = qp == null ? 0 : Math.min(Math.min(soon, ids.size()), TcpBricks.MAX_KEYS);
+        List<Mapping> beneaths = TcpBricks.mapWithKeys(beneath, access, qp == null ? 0 : qp.number(), keys, ids);
+        Neighbours neighbours = new Neighbours(rdma, ids.size(), keys);
+        List<Mapping> all = new ArrayList<>(ids.size());
+        for (int i = 0; i < ids.size(); i++) {
+            BlockHandle made = beneaths.get(i).handleOrNull();
+            if (made == null) {
+                all.add(beneaths.get(i));
+                continue;
+            }
+            VerbsHandle handle = new VerbsHandle(made, memoryOnly, rdma, neighbours, i);
+            RemoteKey key = TcpBricks.remoteKey(made);
+            if (qp != null && key != null) {
+                handle.prepared(qp, key);
+            }
+            neighbours.add(i, handle);
+            handles.add(handle);
+            all.add(Mapping.of(handle));
+        }
+        return all;
     }
 
     @Override
-    public void unmap(BlockHandle handle) {
-        if (!(handle instanceof VerbsHandle mine)) {
-            throw new IllegalArgumentException("not mapped through this client: " + handle);
+    public void unmapAll(List<BlockHandle> some) {
+        List<BlockHandle> beneaths = new ArrayList<>(some.size());
+        for (BlockHandle handle : some) {
+            if (!(handle instanceof VerbsHandle mine) || !mine.isOf(rdma)) {
+                throw new IllegalArgumentException("not mapped through this client: " + handle);
+            }
+            beneaths.add(mine.beneath());
         }
-        if (handles.remove(mine)) {
-            mine.kill();
+        for (BlockHandle handle : some) {
+            if (handle instanceof VerbsHandle mine && handles.remove(mine)) {
+                mine.kill();
+            }
         }
-        beneath.unmap(mine.beneath()); // refuses what is not of this client
+        beneath.unmapAll(beneaths);
+    }
+
+    @Override
+    public void flushAll(List<FlushRange> ranges) throws BrickException {
+        for (FlushRange range : ranges) {
+            if (!(range.handle() instanceof VerbsHandle mine) || !mine.isOf(rdma)) {
+                throw new IllegalArgumentException("not mapped through this client: " + range);
+            }
+        }
+        InitiatorQueuePair qp = rdma.live();
+        if (qp == null || !FlushStep.all(qp, ranges, beneath)) {
+            BrickClient.super.flushAll(ranges);
+        }
+    }
+
+    /** Those that the target killed. */
+    private void forgetTheDead() {
+        List<VerbsHandle> dead =
+                handles.stream().filter(handle -> !handle.beneath().alive()).toList();
+        dead.forEach(VerbsHandle::leave);
+        dead.forEach(handles::remove);
     }
 
     @Override

@@ -6,12 +6,14 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.OperationGate;
 import io.tesserafs.fabric.peer.PeerException;
-import io.tesserafs.fabric.tcp.TcpBricks;
-import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
+import io.tesserafs.fabric.tcp.RemoteKey;
+import io.tesserafs.fabric.verbs.InitiatorQueuePair.Push;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,7 +22,7 @@ import org.slf4j.LoggerFactory;
  * A handle whose bytes travel by RDMA. It lives as long as the handle beneath it, whose life is the target's to end; that one also does
  * what RDMA cannot.
  *
- * <p>The steps of an operation: the target registers the block and names its key (once for each queue pair), the request is posted, it
+ * <p>The steps of an operation: the target registers the block and names its key (once for each queue pair; often with the handle, or with a neighbour's), the request is posted, it
  * completes, and in the end UNMAP, FREE or FENCE invalidates the key. A key that is refused says only that something ended: the
  * target is asked, which knows whether that was the handle.
  */
@@ -33,16 +35,32 @@ final class VerbsHandle implements BlockHandle {
     private final BlockHandle beneath;
     private final boolean memoryOnly;
     private final VerbsSession session;
+    private final Neighbours neighbours;
+    private final int place;
     private final OperationGate gate = new OperationGate();
+    private final WrittenRange written = new WrittenRange();
     private volatile @Nullable Region region;
 
     /** The block as one queue pair reaches it. */
-    private record Region(InitiatorQueuePair qp, Prepared prepared) {}
+    private record Region(InitiatorQueuePair qp, RemoteKey prepared) {}
 
-    VerbsHandle(BlockHandle beneath, boolean memoryOnly, VerbsSession session) {
+    /** @param place among the neighbours */
+    VerbsHandle(BlockHandle beneath, boolean memoryOnly, VerbsSession session, Neighbours neighbours, int place) {
         this.beneath = beneath;
         this.memoryOnly = memoryOnly;
         this.session = session;
+        this.neighbours = neighbours;
+        this.place = place;
+    }
+
+    /** The target has given it a key for a queue pair. */
+    void prepared(InitiatorQueuePair qp, RemoteKey key) {
+        region = new Region(qp, key);
+    }
+
+    boolean isPrepared(InitiatorQueuePair qp) {
+        Region known = region;
+        return known != null && known.qp.equals(qp);
     }
 
     BlockHandle beneath() {
@@ -93,9 +111,14 @@ final class VerbsHandle implements BlockHandle {
         }
         run(offset, length, () -> {
             MemorySegment part = source.asSlice(sourceOffset, length);
-            if (byQueuePair(at -> at.qp.write(at.prepared.address() + offset, at.prepared.key(), part))) {
+            boolean done = byQueuePair(at -> {
+                at.qp.write(at.prepared.address() + offset, at.prepared.key(), part);
+                written.wrote(at.qp, offset, length);
+            });
+            if (done) {
                 session.traffic().written(length);
             } else {
+                written.forget();
                 beneath.write(offset, source, sourceOffset, length);
             }
         });
@@ -104,15 +127,76 @@ final class VerbsHandle implements BlockHandle {
     @Override
     public void flush(long offset, long length) throws BrickException {
         run(offset, length, () -> {
-            boolean[] byTarget = {true};
-            boolean pushed = byQueuePair(at -> {
-                at.qp.pushWrites(at.prepared.address(), at.prepared.key());
-                byTarget[0] = at.qp.flushByTarget() && !memoryOnly;
+            FlushWay[] way = {FlushWay.CALL};
+            boolean done = byQueuePair(at -> {
+                way[0] = flushWay(at.qp, offset, length);
+                push(at, way[0], offset, length);
             });
-            if (!pushed || byTarget[0]) {
+            if (!done || way[0] == FlushWay.CALL) {
                 beneath.flush(offset, length);
             }
         });
+    }
+
+    private FlushWay flushWay(InitiatorQueuePair qp, long offset, long length) {
+        boolean byDevice = qp.flushByDevice() && session.mayFlushByDevice();
+        return FlushWay.of(memoryOnly, byDevice, written.covers(qp, offset, length), qp.flushByTarget());
+    }
+
+    /** If a FLUSH fails, the next attempt is on another queue pair, where it takes another way. */
+    private void push(Region at, FlushWay way, long offset, long length) throws QueuePairException {
+        try {
+            at.qp.push(List.of(request(at, way, offset, length)));
+        } catch (QueuePairException e) {
+            pushFailed(way, e);
+            throw e;
+        }
+        pushed(way);
+    }
+
+    void pushFailed(FlushWay way, QueuePairException failure) {
+        if (way == FlushWay.DEVICE) {
+            session.flushFailed(String.valueOf(failure.getMessage()));
+        }
+    }
+
+    private static Push request(Region at, FlushWay way, long offset, long length) {
+        boolean byDevice = way == FlushWay.DEVICE;
+        long remote = at.prepared.address() + (byDevice ? offset : 0);
+        return new Push(remote, at.prepared.key(), (int) length, byDevice);
+    }
+
+    private void pushed(FlushWay way) {
+        if (way == FlushWay.DEVICE) {
+            session.flushedByDevice();
+        }
+    }
+
+    /**
+     * What a flush of a range takes; to be made along with others. Until {@link #leaveFlush} the handle counts as busy.
+     *
+     * @return null if it cannot be said, or not for this queue pair: then the handle is not busy
+     */
+    @Nullable
+    FlushStep enterFlush(InitiatorQueuePair qp, FlushRange range) {
+        if (!range.isInBounds() || !gate.enter()) {
+            return null;
+        }
+        Region at = region;
+        if (!beneath.alive() || at == null || !at.qp.equals(qp)) {
+            gate.exit();
+            return null;
+        }
+        FlushWay way = flushWay(qp, range.offset(), range.length());
+        return new FlushStep(this, way, request(at, way, range.offset(), range.length()), range);
+    }
+
+    /** @param done whether the step's request has completed */
+    void leaveFlush(FlushStep step, boolean done) {
+        if (done) {
+            pushed(step.way());
+        }
+        gate.exit();
     }
 
     private interface Operation {
@@ -170,21 +254,36 @@ final class VerbsHandle implements BlockHandle {
         }
     }
 
+    /** The same range of the handle that does what RDMA cannot. */
+    FlushRange beneath(FlushRange range) {
+        return new FlushRange(beneath, range.offset(), range.length());
+    }
+
     private Region region() throws IOException {
-        Region known = region;
-        InitiatorQueuePair qp = session.queuePair();
-        if (known != null && known.qp.equals(qp)) {
-            return known;
+        while (true) {
+            Region known = region;
+            InitiatorQueuePair qp = session.queuePair();
+            if (known != null && known.qp.equals(qp)) {
+                return known;
+            }
+            neighbours.prepare(place, this, qp);
         }
-        Region fresh = new Region(qp, session.prepare(qp, TcpBricks.key(beneath)));
-        region = fresh;
-        return fresh;
     }
 
     /** New operations fail from now on, and none is under way when it returns. */
     void kill() {
         gate.kill();
         gate.awaitIdle();
+        leave();
+    }
+
+    boolean isOf(VerbsSession some) {
+        return session.equals(some);
+    }
+
+    /** Nobody prepares it along with others any more. */
+    void leave() {
+        neighbours.remove(place);
     }
 
     @Override

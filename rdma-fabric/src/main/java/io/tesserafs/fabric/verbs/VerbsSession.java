@@ -1,15 +1,15 @@
 package io.tesserafs.fabric.verbs;
 
-import io.tesserafs.fabric.brick.BrickException;
-import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.HandleKey;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerException;
 import io.tesserafs.fabric.verbs.ControlCodec.Offer;
-import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
+import io.tesserafs.fabric.verbs.ControlCodec.Outcome;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,13 +25,23 @@ final class VerbsSession {
     /** As long as a registration of a block may take on a target that is busy. */
     private static final long CALL_TIMEOUT_MS = 30_000;
 
+    /**
+     * After so many in a row no more FLUSH is tried: one may fail because a key died, or with its queue pair for another's sake, but not each.
+     */
+    private static final int MAX_FLUSH_FAILURES = 3;
+
     private final LocalDevice device;
     private final Connection connection;
     private final SessionId session;
     private final Traffic traffic;
 
-    /** Guarded by this. */
-    private @Nullable InitiatorQueuePair current;
+    private final AtomicInteger flushFailures = new AtomicInteger();
+
+    /** Once it is made, nothing of the last queue pair lands any more. */
+    private final Ending ending = new Ending();
+
+    /** Written with this. One that failed stays here until another is offered in its place, so that whoever gives up ends it. */
+    private volatile @Nullable InitiatorQueuePair current;
 
     /** Written with this. */
     private volatile boolean over;
@@ -45,6 +55,22 @@ final class VerbsSession {
 
     Traffic traffic() {
         return traffic;
+    }
+
+    /** Whether the target's device is still trusted with FLUSH. */
+    boolean mayFlushByDevice() {
+        return flushFailures.get() < MAX_FLUSH_FAILURES;
+    }
+
+    void flushedByDevice() {
+        flushFailures.set(0);
+        traffic.flushed();
+    }
+
+    void flushFailed(String reason) {
+        if (flushFailures.incrementAndGet() == MAX_FLUSH_FAILURES) {
+            LOG.warn("{}: FLUSH fails again and again, so it is not used any more: {}", connection, reason);
+        }
     }
 
     /** Whether bytes go another way from now on. Does not wait for a connection that is being made. */
@@ -61,7 +87,6 @@ final class VerbsSession {
         if (old != null && old.isUsable()) {
             return old;
         }
-        current = null;
         if (old != null) {
             old.close();
         }
@@ -73,63 +98,76 @@ final class VerbsSession {
         try {
             InitiatorQueuePair fresh = new InitiatorQueuePair(device, offer);
             current = fresh;
+            if (old == null) {
+                LOG.info("{}: bytes by RDMA, flush by {}", connection, flushWay(fresh));
+            }
             return fresh;
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
             call(ControlCodec.close(offer.number()));
             throw e;
         }
     }
 
-    /** @throws BrickException DEAD_HANDLE as the target says */
-    Prepared prepare(InitiatorQueuePair qp, HandleKey key) throws IOException {
-        ByteBuffer answer = call(ControlCodec.prepare(qp.number(), key));
+    /** The one that bytes travel by now; null if there is none. Does not wait. */
+    @Nullable
+    InitiatorQueuePair live() {
+        InitiatorQueuePair known = current;
+        return over || known == null || !known.isUsable() ? null : known;
+    }
+
+    /** What the target says of each handle, in the same order. */
+    List<Outcome> prepare(InitiatorQueuePair qp, List<HandleKey> keys) throws IOException {
+        ByteBuffer answer = call(ControlCodec.prepare(qp.number(), keys));
         int status = ControlCodec.takeStatus(answer);
         return switch (status) {
-            case ControlCodec.DONE -> ControlCodec.takePrepared(answer);
-            case ControlCodec.DEAD -> throw new BrickException(Reason.DEAD_HANDLE, "the brick says: dead");
+            case ControlCodec.DONE -> ControlCodec.takePrepared(keys.size(), answer);
             case ControlCodec.BROKEN -> {
                 qp.fail();
                 throw new QueuePairException(qp + " has ended, as its target says");
             }
-            default -> throw new IOException("the block cannot be reached by RDMA (" + status + ")");
+            default -> throw new IOException("blocks cannot be reached by RDMA (" + status + ")");
         };
+    }
+
+    private static String flushWay(InitiatorQueuePair qp) {
+        String other = qp.flushByTarget() ? "a call to it" : "a READ behind the writes";
+        return qp.flushByDevice() ? "FLUSH between the devices, else by " + other : other;
     }
 
     private ByteBuffer call(ByteBuffer request) throws PeerException {
         return connection.call(VerbsBricks.SERVICE, request, CALL_TIMEOUT_MS);
     }
 
-    /** Ends the queue pair at both ends; later bytes go another way. Idempotent. */
+    /**
+     * Ends the queue pair at both ends; later bytes go another way. Idempotent. When it returns, nothing that was posted lands any more,
+     * also if somebody else gave up first.
+     */
     void giveUp(String reason) {
-        InitiatorQueuePair old;
-        synchronized (this) {
-            if (over) {
-                return;
-            }
-            over = true;
-            old = current;
-            current = null;
-        }
-        traffic.gaveUp();
-        LOG.info("no RDMA to {} any more: {}", connection, reason);
-        end(old);
+        ending.run(() -> {
+            traffic.gaveUp();
+            LOG.info("no RDMA to {} any more: {}", connection, reason);
+            end();
+        });
     }
 
-    /** Idempotent. */
+    /** As {@link #giveUp}. */
     void close() {
+        ending.run(this::end);
+    }
+
+    private void end() {
         InitiatorQueuePair old;
         synchronized (this) {
             over = true;
             old = current;
             current = null;
         }
-        end(old);
+        if (old != null) {
+            end(old);
+        }
     }
 
-    private void end(@Nullable InitiatorQueuePair old) {
-        if (old == null) {
-            return;
-        }
+    private void end(InitiatorQueuePair old) {
         try {
             old.close();
         } catch (IOException e) {
@@ -138,6 +176,7 @@ final class VerbsSession {
         try {
             call(ControlCodec.close(old.number()));
         } catch (PeerException e) {
+            // If only the answer is missing, what this host's device had sent before has arrived long ago.
             LOG.debug("{} ends with its connection", old, e);
         }
     }

@@ -92,7 +92,7 @@ final class VerbsWire implements Wire {
             sender = new MessageSender(qp, sends, region, buffers.asSlice(0, sendBytes), inlineBytes, end);
             receiver = new MessageReceiver(
                     qp, receives, channel, region, buffers.asSlice(sendBytes), sender, end, this::look);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             try {
                 release();
             } catch (IOException more) {

@@ -40,7 +40,7 @@ final class VerbsWires implements WireUpgrade, AutoCloseable {
     @Override
     public @Nullable Invitation invite(PeerId peer) {
         Door at = door;
-        if (at == null || closed || wires.size() >= MAX_WIRES) {
+        if (at == null || !at.isOpen() || closed || wires.size() >= MAX_WIRES) {
             return null;
         }
         Guest guest = new Guest(at, peer, Ticket.random(random));
@@ -138,7 +138,7 @@ final class VerbsWires implements WireUpgrade, AutoCloseable {
 
         @Override
         public ByteBuffer offer() {
-            return ControlCodec.offered(new Offer(0, ticket, door.address(), false));
+            return ControlCodec.offered(new Offer(0, ticket, door.address(), false, false));
         }
 
         @Override

@@ -4,9 +4,8 @@ import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvQP;
 import com.ibm.disni.verbs.RdmaCmId;
 import io.tesserafs.fabric.brick.HandleKey;
-import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
+import io.tesserafs.fabric.tcp.RemoteKey;
 import io.tesserafs.fabric.verbs.rdmacore.MemoryWindow;
-import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -25,7 +24,7 @@ final class WindowKeys implements TargetKeys {
     /** Windows kept for the next handle; more go back to the device. */
     private static final int MAX_FREE = 64;
 
-    private final RdmaCore core;
+    private final TargetMemory memory;
     private final BlockRegistrations blocks;
     private final WindowRequests requests;
     private final IbvQP qp;
@@ -34,19 +33,19 @@ final class WindowKeys implements TargetKeys {
 
     private record Bound(MemoryWindow window, IbvMr block) {}
 
-    private WindowKeys(RdmaCore core, BlockRegistrations blocks, WindowRequests requests, IbvQP qp) {
-        this.core = core;
+    private WindowKeys(TargetMemory memory, BlockRegistrations blocks, WindowRequests requests, IbvQP qp) {
+        this.memory = memory;
         this.blocks = blocks;
         this.requests = requests;
         this.qp = qp;
     }
 
     /** Makes the queue pair. */
-    static WindowKeys connect(RdmaCore core, RdmaCmId id, BlockRegistrations blocks) throws IOException {
+    static WindowKeys connect(TargetMemory memory, RdmaCmId id, BlockRegistrations blocks) throws IOException {
         WindowRequests requests = new WindowRequests(id.getVerbs());
         try {
             IbvQP qp = QueuePairs.create(id, blocks.pd(), requests.queue(), 1, 0);
-            return new WindowKeys(core, blocks, requests, qp);
+            return new WindowKeys(memory, blocks, requests, qp);
         } catch (IOException e) {
             QueuePairs.all(requests::close);
             throw e;
@@ -54,24 +53,28 @@ final class WindowKeys implements TargetKeys {
     }
 
     @Override
-    public Prepared give(HandleKey handle, MemorySegment block, boolean writable) throws IOException {
+    public RemoteKey give(HandleKey handle, MemorySegment block, boolean writable) throws IOException {
         Bound known = bound.get(handle);
         if (known == null) {
-            known = bind(block, writable ? TargetMemory.READ_WRITE : TargetMemory.READ);
-            bound.put(handle, known);
+            known = bind(handle, block, memory.windowAccess(writable));
         }
-        return new Prepared(known.block.getAddr(), known.window.rkey());
+        return new RemoteKey(known.block.getAddr(), known.window.rkey());
     }
 
-    private Bound bind(MemorySegment block, int access) throws IOException {
+    private Bound bind(HandleKey handle, MemorySegment block, int access) throws IOException {
         IbvMr registration = blocks.take(block);
         MemoryWindow window = null;
         try {
-            window = free.isEmpty() ? core.allocateWindow(blocks.pd()) : free.pop();
-            window.bind(qp, registration, block.address(), block.byteSize(), access & TargetMemory.REMOTE, 0);
+            window = free.isEmpty() ? memory.core().allocateWindow(blocks.pd()) : free.pop();
+            Bound binding = new Bound(window, registration);
+            window.bind(qp, registration, block.address(), block.byteSize(), access, 0);
+            bound.put(handle, binding); // so that the end of the queue pair finds it
             requests.await();
-            return new Bound(window, registration);
-        } catch (IOException e) {
+            return binding;
+        } catch (UnreturnedException e) {
+            throw e; // the device may have begun: both stay until the queue pair is gone
+        } catch (IOException | RuntimeException e) {
+            bound.remove(handle);
             if (window != null) {
                 QueuePairs.all(window::close, () -> blocks.giveBack(registration));
             } else {
@@ -87,6 +90,11 @@ final class WindowKeys implements TargetKeys {
     }
 
     @Override
+    public boolean reachesAny() {
+        return !bound.isEmpty();
+    }
+
+    @Override
     public void take(HandleKey handle) throws IOException {
         Bound known = bound.get(handle);
         if (known == null) {
@@ -95,11 +103,14 @@ final class WindowKeys implements TargetKeys {
         known.window.invalidate(qp, 0);
         requests.await();
         bound.remove(handle);
-        blocks.giveBack(known.block);
+        QueuePairs.all(() -> keepOrClose(known.window), () -> blocks.giveBack(known.block));
+    }
+
+    private void keepOrClose(MemoryWindow window) throws IOException {
         if (free.size() < MAX_FREE) {
-            free.push(known.window);
+            free.push(window);
         } else {
-            known.window.close();
+            window.close();
         }
     }
 
@@ -107,18 +118,18 @@ final class WindowKeys implements TargetKeys {
     @Override
     public void close(QueuePairs.Step destroyQueuePair) throws IOException {
         List<QueuePairs.Step> steps = new ArrayList<>();
-        steps.add(() -> core.moveToError(qp));
-        for (Bound one : bound.values()) {
-            steps.add(one.window::close);
-        }
+        Map<HandleKey, Bound> all = Map.copyOf(bound);
+        steps.add(() -> memory.core().moveToError(qp));
+        all.forEach((handle, one) -> steps.add(() -> {
+            one.window.close();
+            bound.remove(handle);
+        }));
         for (MemoryWindow one : free) {
             steps.add(one::close);
         }
         steps.add(destroyQueuePair);
         steps.add(requests::close);
-        for (Bound one : bound.values()) {
-            steps.add(() -> blocks.giveBack(one.block));
-        }
+        all.values().forEach(one -> steps.add(() -> blocks.giveBack(one.block)));
         QueuePairs.all(steps.toArray(QueuePairs.Step[]::new));
     }
 }

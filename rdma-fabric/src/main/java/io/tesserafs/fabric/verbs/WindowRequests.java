@@ -4,7 +4,6 @@ import com.ibm.disni.verbs.IbvCQ;
 import com.ibm.disni.verbs.IbvCompChannel;
 import com.ibm.disni.verbs.IbvContext;
 import com.ibm.disni.verbs.IbvWC;
-import com.ibm.disni.verbs.IbvWC.IbvWcStatus;
 import com.ibm.disni.verbs.SVCPollCq;
 import com.ibm.disni.verbs.SVCReqNotify;
 import java.io.IOException;
@@ -59,7 +58,8 @@ final class WindowRequests {
             }
         }
         if (one[0].getStatus() != 0) {
-            throw new QueuePairException("a request for a memory window: " + IbvWcStatus.valueOf(one[0].getStatus()));
+            throw new QueuePairException(
+                    "a request for a memory window: " + CompletionStatus.describe(one[0].getStatus()));
         }
     }
 

@@ -102,9 +102,9 @@ class HostilePeerTest {
             ticket = connection.shakeHands(MALLORY).ticket();
             lane.shakeHands(MALLORY, Purpose.LANE, ticket);
             client = BrickAnswers.takeAnswer(call(1, new BrickRequest.Open(BRICK, SESSION)));
-            ByteBuffer mapped = call(2, new BrickRequest.Map(client, block, access));
+            ByteBuffer mapped = call(2, new BrickRequest.Map(client, access, 0, 0, List.of(block)));
             BrickAnswers.takeAnswer(mapped);
-            key = BrickAnswers.takeMapped(mapped);
+            key = ((MapAnswers.Made) MapAnswers.take(1, 1, mapped).getFirst()).key();
         }
 
         ByteBuffer call(long id, BrickRequest request) throws IOException {
@@ -114,6 +114,18 @@ class HostilePeerTest {
         int write(HandleKey with, SessionId session, long offset, int length) throws IOException {
             lane.wire.writeFully(request(Operation.WRITE, with, session, offset, length));
             lane.wire.writeFully(ByteBuffer.allocate(length));
+            return status();
+        }
+
+        /** The first bytes of several handles. */
+        int flush(HandleKey... keys) throws IOException {
+            ByteBuffer ranges =
+                    ByteBuffer.allocate(keys.length * LaneLayout.RANGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            for (HandleKey each : keys) {
+                LaneLayout.putRange(ranges, each, 0, 4096);
+            }
+            lane.wire.writeFully(request(Operation.FLUSH_ALL, key, SESSION, 0, ranges.capacity()));
+            lane.wire.writeFully(ranges.flip());
             return status();
         }
 
@@ -153,6 +165,9 @@ class HostilePeerTest {
                 assertThat(other.write(other.key, SESSION, offset, 4096)).isEqualTo(outOfBounds);
             }
             assertThat(other.write(other.key, SESSION, 0, BlockId.BLOCK_BYTES)).isZero();
+            assertThat(reader.flush(reader.key)).isZero();
+            assertThat(reader.flush(reader.key, new HandleKey(0, 0))).isEqualTo(dead);
+            assertThat(reader.flush(other.key, reader.key)).isEqualTo(dead);
             // A long write that only in its second chunk runs over the end.
             assertThat(other.write(
                             other.key,
@@ -190,11 +205,15 @@ class HostilePeerTest {
     @Test
     void shouldCloseALaneThatMakesNoSense() throws Exception {
         try (Intruder first = new Intruder(OWN, Access.READ_WRITE);
-                Intruder second = new Intruder(OWN, Access.READ_WRITE)) {
+                Intruder second = new Intruder(OWN, Access.READ_WRITE);
+                Intruder third = new Intruder(OWN, Access.READ_WRITE)) {
             first.lane.wire.writeFully(request(Operation.READ, first.key, SESSION, 0, BlockId.BLOCK_BYTES + 1));
             first.lane.awaitEnd();
             second.lane.wire.writeFully(ByteBuffer.allocate(LaneLayout.REQUEST_BYTES));
             second.lane.awaitEnd();
+            long tooMany = (LaneLayout.MAX_RANGES + 1) * LaneLayout.RANGE_BYTES;
+            third.lane.wire.writeFully(request(Operation.FLUSH_ALL, third.key, SESSION, 0, tooMany));
+            third.lane.awaitEnd();
         }
     }
 
@@ -276,9 +295,9 @@ class HostilePeerTest {
                     new BrickRequest.Open(BRICK, SESSION),
                     new BrickRequest.Describe(intruder.client),
                     new BrickRequest.Alloc(intruder.client, List.of(BlockId.of(2, 1), BlockId.of(2, 2))),
-                    new BrickRequest.Map(intruder.client, OWN, Access.READ),
-                    new BrickRequest.Unmap(intruder.client, intruder.key),
-                    new BrickRequest.MapShared(intruder.client, OWN, Access.READ),
+                    new BrickRequest.Map(intruder.client, Access.READ, 1, 2, List.of(OWN, OWN)),
+                    new BrickRequest.Unmap(intruder.client, List.of(intruder.key)),
+                    new BrickRequest.MapShared(intruder.client, Access.READ, List.of(OWN)),
                     new BrickRequest.Attach(intruder.client, HostProcess.current()),
                     new BrickRequest.ListIds(intruder.client, OWN, 5));
             for (int i = 0; i < 3000; i++) {
@@ -303,8 +322,8 @@ class HostilePeerTest {
             for (int i = 0; i < 200; i++) {
                 try (RawPeer lane = RawPeer.connect(endpoint)) {
                     lane.shakeHands(MALLORY, Purpose.LANE, intruder.ticket);
-                    Operation operation = List.of(Operation.READ, Operation.WRITE, Operation.FLUSH)
-                            .get(random.nextInt(3));
+                    Operation operation = List.of(Operation.READ, Operation.WRITE, Operation.FLUSH, Operation.FLUSH_ALL)
+                            .get(random.nextInt(4));
                     ByteBuffer bytes =
                             mutate(random, request(operation, intruder.key, SESSION, 0, random.nextInt(5000)));
                     writeUntilClosed(lane, bytes);
@@ -325,10 +344,15 @@ class HostilePeerTest {
                 new BrickRequest.Free(1, List.of(VICTIM)),
                 new BrickRequest.Fence(1, SESSION),
                 new BrickRequest.Attach(1, HostProcess.current()),
-                new BrickRequest.MapShared(1, VICTIM, Access.READ),
+                new BrickRequest.Map(1, Access.READ, 2, 1, List.of(VICTIM, OWN)),
+                new BrickRequest.Unmap(1, List.of(new HandleKey(1, 2))),
+                new BrickRequest.MapShared(1, Access.READ, List.of(VICTIM)),
                 new BrickRequest.Forget(List.of(new Ticket(1, 2))),
                 new BrickRequest.Close(1));
         ByteBuffer described = BrickAnswers.described(1, brick.info());
+        ByteBuffer mapped = MapAnswers.encode(List.of(
+                new MapAnswers.Made(1, new HandleKey(1, 2), new RemoteKey(3, 4)),
+                new MapAnswers.Refused(Reason.NOT_FOUND, "not found")));
         for (int i = 0; i < 50_000; i++) {
             ByteBuffer request = BrickCodec.encode(requests.get(i % requests.size()));
             tolerate(() -> BrickCodec.decode(mutate(random, request)));
@@ -344,6 +368,11 @@ class HostilePeerTest {
             tolerate(() -> {
                 ByteBuffer answer = mutate(random, BrickAnswers.listed(1, 2, 3));
                 BrickAnswers.takeListed(BrickAnswers.takeAnswer(answer), answer);
+            });
+            tolerate(() -> {
+                ByteBuffer answer = mutate(random, mapped);
+                answer.order(ByteOrder.LITTLE_ENDIAN);
+                MapAnswers.take(BrickAnswers.takeAnswer(answer), 2, answer);
             });
             tolerate(() -> GreetingLayout.decode(garbage(random, GreetingLayout.CHALLENGE_BYTES, false)));
             tolerate(() -> FrameLayout.take(garbage(random, FrameLayout.BYTES, false)));

@@ -44,6 +44,7 @@ class HungHolderTest {
     private RawPeer hung;
     private Process process;
     private HandleKey key;
+    private int client;
 
     @BeforeEach
     void start() throws Exception {
@@ -59,13 +60,13 @@ class HungHolderTest {
         process = new ProcessBuilder("sleep", "1000").start();
         hung = RawPeer.connect(endpoint);
         hung.shakeHands(HUNG);
-        int client = BrickAnswers.takeAnswer(call(1, new BrickRequest.Open(new BrickId(7), VICTIM)));
+        client = BrickAnswers.takeAnswer(call(1, new BrickRequest.Open(new BrickId(7), VICTIM)));
         ByteBuffer attached = call(2, new BrickRequest.Attach(client, HostProcess.of(process.pid())));
         BrickAnswers.takeAnswer(attached);
         assertThat(BrickAnswers.takeAttached(attached)).isEqualTo(brick.pool().fileIdentity());
-        ByteBuffer mapped = call(3, new BrickRequest.MapShared(client, BLOCK, Access.READ_WRITE));
-        assertThat(BrickAnswers.takeAnswer(mapped)).isZero();
-        key = BrickAnswers.takeMapped(mapped);
+        ByteBuffer mapped = call(3, new BrickRequest.MapShared(client, Access.READ_WRITE, List.of(BLOCK)));
+        assertThat(BrickAnswers.takeAnswer(mapped)).isEqualTo(1);
+        key = ((MapAnswers.Made) MapAnswers.take(1, 1, mapped).getFirst()).key();
     }
 
     private ByteBuffer call(long id, BrickRequest request) throws Exception {
@@ -120,6 +121,22 @@ class HungHolderTest {
                 assertThat(e.reason()).isEqualTo(Reason.STILL_MAPPED);
             }
         }
+    }
+
+    @Test
+    void shouldTakeAnUnmapThatWasOnItsWayForTheHoldersWord() throws Exception {
+        refused(Reason.STILL_MAPPED, () -> owner.fence(VICTIM));
+        BrickAnswers.takeAnswer(call(4, new BrickRequest.Unmap(client, List.of(key))));
+        owner.fence(VICTIM);
+        owner.free(BLOCK);
+        assertThat(owner.list(BlockId.of(1, 0), 10)).isEmpty();
+    }
+
+    @Test
+    void shouldTakeTheEndOfItsClientForTheHoldersWord() throws Exception {
+        refused(Reason.STILL_MAPPED, () -> owner.fence(VICTIM));
+        BrickAnswers.takeAnswer(call(4, new BrickRequest.Close(client)));
+        owner.fence(VICTIM);
     }
 
     @Test

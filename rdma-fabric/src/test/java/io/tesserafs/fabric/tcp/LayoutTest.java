@@ -128,10 +128,10 @@ class LayoutTest {
                 "0400000009000000" + "0200000000000000" + id + id,
                 new BrickRequest.Free(9, List.of(block)),
                 "0500000009000000" + "0100000000000000" + id,
-                new BrickRequest.Map(9, block, Access.READ_WRITE),
-                "0600000009000000" + id + "01000000",
-                new BrickRequest.Unmap(9, key),
-                "0700000009000000" + wireKey,
+                new BrickRequest.Map(9, Access.READ_WRITE, 7, 1, List.of(block, block)),
+                "0600000009000000" + "01000000" + "07000000" + "01000000" + "00000000" + "0200000000000000" + id + id,
+                new BrickRequest.Unmap(9, List.of(key, key)),
+                "0700000009000000" + "0200000000000000" + wireKey + wireKey,
                 new BrickRequest.ListIds(9, block, 10),
                 "0800000009000000" + id + "0a000000",
                 new BrickRequest.Fence(9, new SessionId(6)),
@@ -142,8 +142,8 @@ class LayoutTest {
                         + "0500000000000000",
                 new BrickRequest.Forget(List.of(new Ticket(1, 2))),
                 "0c00000000000000" + "0100000000000000" + "0100000000000000" + "0200000000000000",
-                new BrickRequest.MapShared(9, block, Access.READ),
-                "0b00000009000000" + id + "00000000");
+                new BrickRequest.MapShared(9, Access.READ, List.of(block)),
+                "0b00000009000000" + "0000000000000000" + "0100000000000000" + id);
         Map<BrickRequest, String> all = new HashMap<>(golden);
         all.putAll(sharing);
         for (Map.Entry<BrickRequest, String> entry : all.entrySet()) {
@@ -151,7 +151,6 @@ class LayoutTest {
             assertThat(hex(encoded)).isEqualTo(entry.getValue());
             assertThat(BrickCodec.decode(encoded)).isEqualTo(entry.getKey());
         }
-        assertThat(hex(BrickAnswers.mapped(key, 8))).isEqualTo("0000000008000000" + wireKey);
         FileIdentity file = new FileIdentity(new UUID(1, 2), 3, 4, 5);
         ByteBuffer attached = BrickAnswers.attached(file);
         assertThat(hex(attached))
@@ -164,6 +163,61 @@ class LayoutTest {
                 .isEqualTo("0700000000000000" + "6e6f");
         assertThat(hex(new HandleNotice(HandleNotice.Kind.KILLED, List.of(key)).encode()))
                 .isEqualTo("0100000001000000" + wireKey);
+    }
+
+    @Test
+    void shouldLayOutAnswersToMap() throws Exception {
+        HandleKey key = new HandleKey(3, 4);
+        String wireKey = "03000000000000000400000000000000";
+        List<MapAnswers.Outcome> outcomes = List.of(
+                new MapAnswers.Made(8, key, null),
+                new MapAnswers.Refused(BrickException.Reason.NOT_FOUND, "no"),
+                new MapAnswers.Made(9, key, new RemoteKey(0x7f0000001000L, 0x55)));
+        ByteBuffer encoded = MapAnswers.encode(outcomes);
+        assertThat(hex(encoded))
+                .isEqualTo("0000000003000000" + "00000000" + "08000000" + wireKey + "00000000" + "00000000"
+                        + "0000000000000000" + "03000000" + "02000000" + "6e6f" + "00000000" + "09000000" + wireKey
+                        + "01000000" + "55000000" + "00100000007f0000");
+        assertThat(BrickAnswers.takeAnswer(encoded)).isEqualTo(3);
+        for (int length = encoded.position(); length < encoded.limit(); length++) {
+            ByteBuffer part = encoded.duplicate().order(encoded.order()).limit(length);
+            assertThatThrownBy(() -> MapAnswers.take(3, 3, part)).isInstanceOf(ProtocolException.class);
+        }
+        for (int count : new int[] {-1, 2, 4, Integer.MAX_VALUE}) {
+            ByteBuffer all = encoded.duplicate().order(encoded.order());
+            assertThatThrownBy(() -> MapAnswers.take(count, 3, all)).isInstanceOf(ProtocolException.class);
+        }
+        for (int count : new int[] {2, 4}) {
+            ByteBuffer all = encoded.duplicate().order(encoded.order());
+            assertThatThrownBy(() -> MapAnswers.take(count, count, all)).isInstanceOf(ProtocolException.class);
+        }
+        assertThat(MapAnswers.take(3, 3, encoded)).isEqualTo(outcomes);
+    }
+
+    @Test
+    void shouldRefuseBatchesThatMakeNoSense() {
+        String id = "0200000000000100";
+        String map = "0600000009000000";
+        String maps = "0100000000000000" + id;
+        for (String request : new String[] {
+            map + "02000000" + "07000000" + "00000000" + "00000000" + maps, // access
+            map + "00000000" + "07000000" + "02000000" + "00000000" + maps, // more keys than blocks
+            map + "00000000" + "07000000" + "ffffffff" + "00000000" + maps,
+            map + "00000000" + "07000000" + "00000000" + "01000000" + maps, // reserved
+            map + "00000000" + "07000000" + "00000000" + "00000000" + "0100000001000000" + id,
+            map + "00000000" + "07000000" + "00000000" + "00000000" + "ffffffff00000000" + id,
+            map + "00000000" + "07000000" + "00000000" + "00000000" + "0200000000000000" + id,
+            map + "00000000" + "07000000" + "00000000" + "00000000" + "0104000000000000" + id.repeat(1025),
+            map + "00000000" + "07000000" + "21000000" + "00000000" + "2100000000000000" + id.repeat(33), // keys
+            "0b00000009000000" + "0000000001000000" + maps,
+            "0b00000009000000" + "0000000000000000" + "0104000000000000" + id.repeat(1025),
+            "0700000009000000" + "0100000000000000" + id,
+            "0700000009000000" + "ffffffff00000000",
+            "0700000009000000" + "0104000000000000" + (id + id).repeat(1025)
+        }) {
+            ByteBuffer in = ByteBuffer.wrap(HexFormat.of().parseHex(request));
+            assertThatThrownBy(() -> BrickCodec.decode(in)).as(request).isInstanceOf(ProtocolException.class);
+        }
     }
 
     @Test
@@ -200,6 +254,11 @@ class LayoutTest {
                         + "0010000000000000" + "0002000000000000" + "0700000000000000" + "0000000000000000");
         assertThat(LaneLayout.request(request, 512))
                 .isEqualTo(new LaneLayout.Request(LaneLayout.Operation.WRITE, key, new SessionId(6), 4096, 512, 7));
+        ByteBuffer range = ByteBuffer.allocate(LaneLayout.RANGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        LaneLayout.putRange(range, key, 4096, 512);
+        assertThat(hex(range.flip()))
+                .isEqualTo("0300000000000000" + "0400000000000000" + "0010000000000000" + "0002000000000000");
+        assertThat(LaneLayout.takeRange(range)).isEqualTo(new LaneLayout.Range(key, 4096, 512));
         ByteBuffer answer = ByteBuffer.allocate(LaneLayout.ANSWER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         LaneLayout.putAnswer(answer, 4, 7);
         assertThat(hex(answer.flip())).isEqualTo("54534c32" + "04000000" + "0700000000000000");

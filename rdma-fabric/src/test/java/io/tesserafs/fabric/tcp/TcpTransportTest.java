@@ -75,11 +75,11 @@ class TcpTransportTest extends TransportContract {
     @Test
     void shouldRefuseAPeerWithoutACommonVersion() throws Exception {
         try (RawPeer peer = RawPeer.connect(endpoint)) {
-            peer.writer.write(FrameType.HELLO, 0, 0, 0, hello(2, 9));
+            peer.writer.write(FrameType.HELLO, 0, 0, 0, hello(Handshake.MAX_VERSION + 1, 9));
             FrameLayout.Header header = peer.reader.next();
             assertThat(header.type()).isEqualTo(FrameType.REFUSED);
             assertThat(FrameLayout.text(peer.reader.body(header)))
-                    .contains("no common protocol version", "2 to 9 there");
+                    .contains("no common protocol version", (Handshake.MAX_VERSION + 1) + " to 9 there");
             peer.awaitEnd();
         }
     }
@@ -90,8 +90,8 @@ class TcpTransportTest extends TransportContract {
             peer.writer.write(FrameType.HELLO, 0, 0, 0, hello(1, 9));
             FrameLayout.Header header = peer.reader.next();
             Greeting answer = GreetingLayout.decode(peer.reader.body(header));
-            assertThat(answer.minVersion()).isEqualTo(1);
-            assertThat(answer.maxVersion()).isEqualTo(1);
+            assertThat(answer.minVersion()).isEqualTo(Handshake.MAX_VERSION);
+            assertThat(answer.maxVersion()).isEqualTo(Handshake.MAX_VERSION);
             assertThat(answer.features()).isZero();
         }
     }
@@ -100,7 +100,7 @@ class TcpTransportTest extends TransportContract {
     void shouldRefuseAProofThatWasHeardBefore() throws Exception {
         ByteBuffer proof = ByteBuffer.allocate(HandshakeKeys.PROOF_BYTES);
         try (RawPeer peer = RawPeer.connect(endpoint)) {
-            peer.writer.write(FrameType.HELLO, 0, 0, 0, hello(1, 1));
+            peer.writer.write(FrameType.HELLO, 0, 0, 0, hello(1, Handshake.MAX_VERSION));
             ByteBuffer challenge = peer.reader.body(peer.reader.next());
             // The responder's own proof, turned round.
             peer.writer.write(

@@ -9,14 +9,18 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
+import io.tesserafs.fabric.brick.Mapping;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.Pool;
+import io.tesserafs.fabric.tcp.RemoteKey;
 import io.tesserafs.fabric.tcp.TcpBricks;
-import io.tesserafs.fabric.verbs.ControlCodec.Prepared;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -56,7 +60,7 @@ abstract class DeadKeyContract {
     private BlockHandle hostileHandle;
     private VerbsSession rdma;
     private InitiatorQueuePair qp;
-    private Prepared prepared;
+    private RemoteKey prepared;
     private MemorySegment pool;
 
     abstract Revocation revocation();
@@ -80,10 +84,14 @@ abstract class DeadKeyContract {
         pool = brick.connect(HONEST).map(BLOCK, Access.READ_WRITE).memory();
         rdma = new VerbsSession(initiator.verbs().device(), connection, HOSTILE, new Traffic());
         qp = rdma.queuePair();
-        prepared = rdma.prepare(qp, TcpBricks.key(hostileHandle));
+        prepared = prepare(hostileHandle);
         qp.write(prepared.address(), prepared.key(), ones);
         assertThat(pool.asSlice(0, BYTES).mismatch(ones)).isEqualTo(-1);
         pool.fill((byte) 0);
+    }
+
+    private RemoteKey prepare(BlockHandle handle) throws Exception {
+        return rdma.prepare(qp, List.of(TcpBricks.key(handle))).getFirst().region();
     }
 
     @AfterEach
@@ -163,7 +171,7 @@ abstract class DeadKeyContract {
     void shouldNotReviveAKeyWhenTheBlockIsMappedAgain() throws Exception {
         hostile.unmap(hostileHandle);
         BlockHandle again = hostile.map(BLOCK, Access.READ_WRITE);
-        Prepared second = rdma.prepare(qp, TcpBricks.key(again));
+        RemoteKey second = prepare(again);
         assertThat(second.key()).isNotEqualTo(prepared.key());
         qp.write(second.address(), second.key(), ones);
         assertThat(pool.asSlice(0, BYTES).mismatch(ones)).isEqualTo(-1);
@@ -197,10 +205,55 @@ abstract class DeadKeyContract {
     @Test
     void shouldNotWriteByAKeyForReading() throws Exception {
         BlockHandle reader = hostile.map(OTHER_BLOCK, Access.READ);
-        Prepared readOnly = rdma.prepare(qp, TcpBricks.key(reader));
+        RemoteKey readOnly = prepare(reader);
         qp.read(readOnly.address(), readOnly.key(), MemorySegment.ofArray(new byte[16]));
         assertThatThrownBy(() -> qp.write(readOnly.address(), readOnly.key(), ones))
                 .isInstanceOf(QueuePairException.class);
+    }
+
+    private List<BlockHandle> mapWithKeys(BrickClient client, int keys, BlockId... blocks) throws Exception {
+        List<BlockHandle> handles = new ArrayList<>();
+        for (Mapping one : TcpBricks.mapWithKeys(client, Access.READ_WRITE, qp.number(), keys, List.of(blocks))) {
+            handles.add(one.handle());
+        }
+        return handles;
+    }
+
+    @Test
+    void shouldChangeNothingAfterHandlesThatCameWithKeysAreUnmappedTogether() throws Exception {
+        List<BlockHandle> handles = mapWithKeys(hostile, 1, BLOCK, OTHER_BLOCK);
+        RemoteKey first = Objects.requireNonNull(TcpBricks.remoteKey(handles.get(0)));
+        assertThat(TcpBricks.remoteKey(handles.get(1))).isNull();
+        assertThat(first.key()).isNotEqualTo(prepared.key());
+        qp.write(first.address(), first.key(), ones);
+        assertThat(pool.asSlice(0, BYTES).mismatch(ones)).isEqualTo(-1);
+        pool.fill((byte) 0);
+        hostile.unmapAll(List.of(handles.get(1), hostileHandle, handles.get(0)));
+        assertThatThrownBy(() -> qp.write(first.address(), first.key(), ones)).isInstanceOf(QueuePairException.class);
+        assertKeyIsDead();
+    }
+
+    @Test
+    void shouldGiveNoKeyForTheQueuePairOfAnotherSession() throws Exception {
+        try (BrickClient stranger = initiator.tcp().connect(connection, ID, HONEST)) {
+            assertThat(TcpBricks.remoteKey(mapWithKeys(stranger, 1, BLOCK).getFirst()))
+                    .isNull();
+        }
+    }
+
+    @Test
+    void shouldPrepareTheOthersWhenOneHandleIsDead() throws Exception {
+        BlockHandle dead = hostile.map(OTHER_BLOCK, Access.READ_WRITE);
+        BlockHandle alive = hostile.map(OTHER_BLOCK, Access.READ_WRITE);
+        hostile.unmap(dead);
+        List<ControlCodec.Outcome> outcomes =
+                rdma.prepare(qp, List.of(TcpBricks.key(hostileHandle), TcpBricks.key(dead), TcpBricks.key(alive)));
+        assertThat(outcomes)
+                .extracting(ControlCodec.Outcome::status)
+                .containsExactly(ControlCodec.DONE, ControlCodec.DEAD, ControlCodec.DONE);
+        assertThat(outcomes.getFirst().region()).isEqualTo(prepared);
+        RemoteKey last = outcomes.getLast().region();
+        qp.write(last.address(), last.key(), ones);
     }
 
     @Test

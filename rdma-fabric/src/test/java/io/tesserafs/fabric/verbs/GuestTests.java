@@ -72,6 +72,9 @@ final class GuestTests {
                 System.out.printf(
                         "%6d ms %s %s%n",
                         (System.nanoTime() - beganNs) / 1_000_000, result.getStatus(), test.getUniqueId());
+                if (result.getStatus() == TestExecutionResult.Status.ABORTED) {
+                    result.getThrowable().ifPresent(why -> System.out.println("          " + why.getMessage()));
+                }
             }
         }
 

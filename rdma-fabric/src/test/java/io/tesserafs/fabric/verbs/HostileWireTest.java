@@ -163,7 +163,7 @@ class HostileWireTest {
     void shouldLetInWhoShowsATicketAndOnce() throws Exception {
         Invitation invitation = invite();
         Offer offer = offer(invitation);
-        Offer forged = new Offer(0, new Ticket(1, 2), offer.address(), false);
+        Offer forged = new Offer(0, new Ticket(1, 2), offer.address(), false, false);
         assertThatThrownBy(() -> come(forged)).isInstanceOf(IOException.class);
         assertThat(invitation.take()).isNull();
         Invitation second = invite();

@@ -5,6 +5,7 @@ import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.brick.TransferMemory;
@@ -13,10 +14,13 @@ import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.peer.Service;
 import io.tesserafs.fabric.pmem.Pool;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Times one-sided operations and calls between the two devices of this host, to be held against perftest and rping there. Prints; checks
@@ -28,6 +32,9 @@ final class VerbsNumbers {
     private static final int SMALL_OPERATIONS = 4000;
     private static final int LARGE_BYTES = 64 << 10;
     private static final int LARGE_OPERATIONS = 1500;
+    private static final int BLOCK_OPERATIONS = 100;
+    private static final int FLUSHES = 16;
+    private static final int FLUSH_OPERATIONS = 1000;
     private static final int ECHO = 101;
     private static final int CALL_BYTES = 64;
     private static final long PLENTY_MS = 60_000;
@@ -60,6 +67,8 @@ final class VerbsNumbers {
                 rdma.alloc(block);
                 measure("verbs", rdma.map(block, Access.READ_WRITE));
                 measure("tcp", tcp.map(block, Access.READ_WRITE));
+                measureFlushes("verbs", rdma, rdma.map(block, Access.READ_WRITE));
+                measureFlushes("tcp", tcp, tcp.map(block, Access.READ_WRITE));
             }
         }
     }
@@ -103,11 +112,46 @@ final class VerbsNumbers {
                 readNs / 1e3,
                 LARGE_BYTES * 1e3 / largeWriteNs,
                 LARGE_BYTES * 1e3 / largeReadNs);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment block = arena.allocate(BlockId.BLOCK_BYTES, 4096); // which the device does not know
+            long blockWriteNs = blocks(i -> handle.write(0, block, 0, BlockId.BLOCK_BYTES));
+            long blockReadNs = blocks(i -> handle.read(0, block, 0, BlockId.BLOCK_BYTES));
+            System.out.printf(
+                    "%s: of 2 MiB, copied: writes %.1f MB/s, reads %.1f MB/s%n",
+                    provider, BlockId.BLOCK_BYTES * 1e3 / blockWriteNs, BlockId.BLOCK_BYTES * 1e3 / blockReadNs);
+        }
+    }
+
+    private static void measureFlushes(String provider, BrickClient client, BlockHandle handle) throws IOException {
+        List<FlushRange> ranges = new ArrayList<>();
+        for (int i = 0; i < FLUSHES; i++) {
+            ranges.add(new FlushRange(handle, i * 4096L, 4096));
+        }
+        MemorySegment buffer = TransferMemory.allocate(LARGE_BYTES);
+        handle.write(0, buffer, 0, LARGE_BYTES);
+        Operation singly = i -> {
+            for (FlushRange range : ranges) {
+                range.flush();
+            }
+        };
+        Operation atOnce = i -> client.flushAll(ranges);
+        run(FLUSH_OPERATIONS, singly);
+        long singlyNs = run(FLUSH_OPERATIONS, singly);
+        run(FLUSH_OPERATIONS, atOnce);
+        long togetherNs = run(FLUSH_OPERATIONS, atOnce);
+        System.out.printf(
+                "%s: flush of %d ranges: one by one %.1f us, at once %.1f us%n",
+                provider, FLUSHES, singlyNs / 1e3, togetherNs / 1e3);
     }
 
     private static long large(Operation operation) throws IOException {
         run(LARGE_OPERATIONS / 4, operation);
         return run(LARGE_OPERATIONS, operation);
+    }
+
+    private static long blocks(Operation operation) throws IOException {
+        run(BLOCK_OPERATIONS / 4, operation);
+        return run(BLOCK_OPERATIONS, operation);
     }
 
     /** Nanoseconds of one. */

@@ -98,17 +98,9 @@ class VerbsTransportTest extends TransportContract {
         }
     }
 
-    /** What both ends have of the devices, as the kernel counts it. */
-    private static String resources() throws Exception {
-        Process process = new ProcessBuilder("rdma", "resource", "show").start();
-        try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
-            return out.readAllAsString();
-        }
-    }
-
     @Test
     void shouldLeaveNothingBehindOnTheDevices() throws Exception {
-        String before = resources();
+        String before = DeviceResources.now();
         assertThat(before).contains("qp");
         for (int i = 0; i < 10; i++) {
             Connection one = alice.connect(endpoint);
@@ -116,9 +108,6 @@ class VerbsTransportTest extends TransportContract {
             assertThat(string(one.call(ECHO, text("x"), PLENTY_MS))).isEqualTo("x");
             one.close();
         }
-        String after = resources();
-        while (!after.equals(before)) {
-            after = resources(); // the peer's end follows
-        }
+        DeviceResources.awaitThose(before); // the peer's end follows
     }
 }

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.net.SocketAddress;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,6 +28,11 @@ final class CoreCm extends RdmaCm {
     /** Of enum rdma_cm_event_type. */
     private static final int CONNECT_REQUEST = 4;
 
+    /** Of enum ibv_qp_init_attr_mask. */
+    private static final int INIT_PD = 1;
+
+    private static final int INIT_SEND_OPERATIONS = 1 << 6;
+
     private final Libraries libraries;
 
     CoreCm(Libraries libraries) {
@@ -35,7 +41,14 @@ final class CoreCm extends RdmaCm {
 
     @Override
     public RdmaEventChannel createEventChannel() throws IOException {
-        return new CoreEventChannel(libraries.createEventChannel.pointer());
+        CoreEventChannel channel = new CoreEventChannel(libraries.createEventChannel.pointer());
+        try {
+            Descriptors.neverBlock(channel.fd);
+        } catch (VerbsException e) {
+            destroyEventChannel(channel);
+            throw e;
+        }
+        return channel;
     }
 
     @Override
@@ -57,6 +70,14 @@ final class CoreCm extends RdmaCm {
     /** Only of the type RC. {@code attributes} are left as they are, though the device may give more than was asked for. */
     @Override
     public IbvQP createQP(RdmaCmId id, IbvPd pd, IbvQPInitAttr attributes) throws IOException {
+        return createQP(id, pd, attributes, 0);
+    }
+
+    /**
+     * @param sendOperations bits of enum ibv_qp_create_send_ops_flags: what is to be posted by the functions of the queue pair itself,
+     *     besides what can be posted to all
+     */
+    IbvQP createQP(RdmaCmId id, IbvPd pd, IbvQPInitAttr attributes, long sendOperations) throws IOException {
         CoreCmId of = open(id);
         CorePd domain = (CorePd) pd;
         CoreCq sendCq = (CoreCq) attributes.getSend_cq();
@@ -65,7 +86,7 @@ final class CoreCm extends RdmaCm {
             throw new IOException("queue pairs of type " + attributes.getQp_type() + " are not supported, only RC");
         }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment init = arena.allocate(VerbsLayout.INIT_BYTES, Long.BYTES);
+            MemorySegment init = arena.allocate(VerbsLayout.INIT_EX_BYTES, Long.BYTES);
             init.set(JAVA_LONG, VerbsLayout.INIT_SEND_CQ, sendCq.address);
             init.set(JAVA_LONG, VerbsLayout.INIT_RECV_CQ, receiveCq.address);
             init.set(JAVA_LONG, VerbsLayout.INIT_SRQ, attributes.getSrq());
@@ -76,7 +97,16 @@ final class CoreCm extends RdmaCm {
             init.set(JAVA_INT, VerbsLayout.INIT_MAX_INLINE, attributes.cap().getMax_inline_data());
             init.set(JAVA_INT, VerbsLayout.INIT_QP_TYPE, CoreQp.RELIABLE_CONNECTED);
             init.set(JAVA_INT, VerbsLayout.INIT_SIGNAL_ALL, attributes.getSq_sig_all());
-            libraries.createQp.check(of.address, domain.address, init.address());
+            if (sendOperations == 0) {
+                libraries.createQp.check(of.address, domain.address, init.address());
+            } else if (libraries.createQpEx == null) {
+                throw new IOException("the libraries of rdma-core are too old for queue pairs with more operations");
+            } else {
+                init.set(JAVA_INT, VerbsLayout.INIT_EX_MASK, INIT_PD | INIT_SEND_OPERATIONS);
+                init.set(JAVA_LONG, VerbsLayout.INIT_EX_PD, domain.address);
+                init.set(JAVA_LONG, VerbsLayout.INIT_EX_SEND_OPERATIONS, sendOperations);
+                libraries.createQpEx.check(of.address, init.address());
+            }
         }
         CoreQp qp = new CoreQp(domain, sendCq, receiveCq, NativeMemory.getLong(of.address + VerbsLayout.CM_ID_QP));
         of.attach(qp);
@@ -119,15 +149,35 @@ final class CoreCm extends RdmaCm {
     @Override
     public @Nullable RdmaCmEvent getCmEvent(RdmaEventChannel channel, int timeoutMs) throws IOException {
         CoreEventChannel of = open(channel);
-        if (!Descriptors.awaitReadable(of.fd, timeoutMs)) {
-            return null;
-        }
-        long event;
+        long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs);
+        int leftMs = timeoutMs;
+        do {
+            long event = Descriptors.awaitReadable(of.fd, leftMs) ? takeEvent(of) : 0;
+            if (event != 0) {
+                return describe(of, event);
+            }
+            if (timeoutMs >= 0) {
+                leftMs = (int) TimeUnit.NANOSECONDS.toMillis(Math.max(0, deadlineNs - System.nanoTime()));
+            }
+        } while (leftMs != 0);
+        return null;
+    }
+
+    /** Returns 0 if the event is gone: with its id, which another thread destroyed meanwhile. */
+    private long takeEvent(CoreEventChannel channel) throws VerbsException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(JAVA_LONG);
-            libraries.getCmEvent.check(of.address, out.address());
-            event = out.get(JAVA_LONG, 0);
+            libraries.getCmEvent.check(channel.address, out.address());
+            return out.get(JAVA_LONG, 0);
+        } catch (VerbsException e) {
+            if (e.errno() == Errors.EAGAIN) {
+                return 0;
+            }
+            throw e;
         }
+    }
+
+    private static CoreCmEvent describe(CoreEventChannel of, long event) throws IOException {
         long listening = NativeMemory.getLong(event + VerbsLayout.CM_EVENT_LISTEN_ID);
         long address = NativeMemory.getLong(event + VerbsLayout.CM_EVENT_ID);
         CoreCmId id;
@@ -195,9 +245,13 @@ final class CoreCm extends RdmaCm {
         return 0;
     }
 
+    /** After its ids, which use it. */
     @Override
     public int destroyEventChannel(RdmaEventChannel channel) throws IOException {
         CoreEventChannel of = open(channel);
+        if (!of.ids.isEmpty()) {
+            throw new IOException("the event channel is still used by " + of.ids.size() + " connections or listeners");
+        }
         of.close();
         libraries.destroyEventChannel.run(of.address);
         return 0;
@@ -208,8 +262,11 @@ final class CoreCm extends RdmaCm {
     public int destroyCmId(RdmaCmId id) throws IOException {
         CoreCmId of = open(id);
         of.close();
-        of.channel.ids.remove(of.address, of);
-        libraries.destroyId.check(of.address);
+        try {
+            libraries.destroyId.check(of.address);
+        } finally {
+            of.channel.ids.remove(of.address, of); // last: until then it uses the channel
+        }
         return 0;
     }
 

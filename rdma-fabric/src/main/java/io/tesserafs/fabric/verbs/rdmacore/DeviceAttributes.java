@@ -32,12 +32,16 @@ public record DeviceAttributes(
         capabilities = Set.copyOf(capabilities);
     }
 
-    /** Of enum ibv_device_cap_flags, as far as it matters here. */
+    /** Of enum ib_uverbs_device_cap_flags, as far as it matters here. */
     public enum Capability {
         MEMORY_WINDOW(17),
         MEMORY_MANAGEMENT_EXTENSIONS(21),
         MEMORY_WINDOW_TYPE_2A(23),
-        MEMORY_WINDOW_TYPE_2B(24);
+        MEMORY_WINDOW_TYPE_2B(24),
+        /** FLUSH that makes bytes visible to all. */
+        FLUSH_GLOBAL(38),
+        /** FLUSH that makes bytes persistent. */
+        FLUSH_PERSISTENT(39);
 
         private final int bit;
 
@@ -45,8 +49,8 @@ public record DeviceAttributes(
             this.bit = bit;
         }
 
-        boolean isIn(int flags) {
-            return (flags & 1 << bit) != 0;
+        boolean isIn(long flags) {
+            return (flags & 1L << bit) != 0;
         }
     }
 
@@ -59,6 +63,11 @@ public record DeviceAttributes(
     public boolean pagesOnDemand() {
         int needed = IbvContext.IBV_ODP_SUPPORT_WRITE | IbvContext.IBV_ODP_SUPPORT_READ;
         return (odpForConnected & needed) == needed;
+    }
+
+    /** Whether the device sends and answers FLUSH. Whether it grants that to memory, is known when that is registered. */
+    public boolean flushes() {
+        return capabilities.contains(Capability.FLUSH_GLOBAL) && capabilities.contains(Capability.FLUSH_PERSISTENT);
     }
 
     /** Whether a window can be bound to one queue pair, so that nobody else can use its key. */

@@ -19,6 +19,9 @@ import java.util.Set;
 final class DeviceQueries {
     private static final int GID_BYTES = 16;
 
+    /** Of the capabilities, those that the smaller structure has no room for. */
+    private static final long EXTENDED_CAPABILITIES = 0xFFFF_FFFFL << 32;
+
     /** In place of a pointer, in contexts that are part of a struct verbs_context: all that rdma-core makes. */
     private static final long EXTENDED_MARK = -1;
 
@@ -63,7 +66,10 @@ final class DeviceQueries {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment in = arena.allocate(VerbsLayout.DEVICE_ATTR_BYTES, Long.BYTES);
             Libraries.get().queryDevice.check(context, in.address());
-            int flags = in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_CAPABILITIES);
+            MemorySegment extended = arena.allocate(VerbsLayout.DEVICE_ATTR_EX_BYTES, Long.BYTES);
+            queryExtended(context, extended);
+            long flags = Integer.toUnsignedLong(in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_CAPABILITIES))
+                    | extended.get(JAVA_LONG, VerbsLayout.DEVICE_ATTR_EX_CAPABILITIES) & EXTENDED_CAPABILITIES;
             Set<DeviceAttributes.Capability> capabilities = EnumSet.noneOf(DeviceAttributes.Capability.class);
             for (DeviceAttributes.Capability one : DeviceAttributes.Capability.values()) {
                 if (one.isIn(flags)) {
@@ -84,31 +90,38 @@ final class DeviceQueries {
                     in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_MW),
                     in.get(JAVA_BYTE, VerbsLayout.DEVICE_ATTR_PORTS) & 0xFF,
                     capabilities,
-                    odpSupport(context));
+                    extended.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_EX_ODP_RC));
         }
     }
 
     /** For RC; 0 if there is none, or if the device's driver cannot be asked. */
     static int odpSupport(long context) throws VerbsException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment out = arena.allocate(VerbsLayout.DEVICE_ATTR_EX_BYTES, Long.BYTES);
+            queryExtended(context, out);
+            return out.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_EX_ODP_RC);
+        }
+    }
+
+    /** @param out stays as it is if the device's driver cannot be asked */
+    private static void queryExtended(long context, MemorySegment out) throws VerbsException {
         long extended = context - VerbsLayout.EXTENDED_CONTEXT;
         if (NativeMemory.getLong(context + VerbsLayout.CONTEXT_ABI_COMPAT) != EXTENDED_MARK
                 || NativeMemory.getLong(extended + VerbsLayout.EXTENDED_SIZE)
                         < VerbsLayout.EXTENDED_BYTES - VerbsLayout.EXTENDED_QUERY_DEVICE_EX) {
-            return 0;
+            return;
         }
         MemorySegment query =
                 MemorySegment.ofAddress(NativeMemory.getLong(extended + VerbsLayout.EXTENDED_QUERY_DEVICE_EX));
         if (query.address() == 0) {
-            return 0;
+            return;
         }
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment out = arena.allocate(VerbsLayout.DEVICE_ATTR_EX_BYTES, Long.BYTES);
+        try {
             int error = (int) QUERY_DEVICE_EX.invokeExact(
                     query, context, 0L, out.address(), (long) VerbsLayout.DEVICE_ATTR_EX_BYTES);
             if (error != 0) {
                 throw new VerbsException("ibv_query_device_ex", error);
             }
-            return out.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_EX_ODP_RC);
         } catch (VerbsException e) {
             throw e;
         } catch (Throwable t) {

@@ -11,6 +11,8 @@ import java.lang.invoke.MethodHandle;
 /** Texts of error numbers. */
 final class Errors {
     static final int EINTR = 4;
+    static final int EAGAIN = 11;
+    static final int ENOMEM = 12;
 
     /** Longer than any text of glibc. */
     private static final int MAX_TEXT_BYTES = 256;

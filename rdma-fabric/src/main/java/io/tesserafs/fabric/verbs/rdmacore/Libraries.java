@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 final class Libraries {
     private static final String VERBS_VERSION = "IBVERBS_1.1";
     private static final String FIRST_VERBS_VERSION = "IBVERBS_1.0";
+    private static final String EXTENDED_QP_VERSION = "IBVERBS_1.6";
     private static final String CM_VERSION = "RDMACM_1.0";
 
     /** Guarded by the class, as is the failure. */
@@ -34,6 +35,8 @@ final class Libraries {
     final NativeCall getCqEvent;
     final NativeCall ackCqEvents;
     final NativeCall modifyQp;
+    /** Null in libraries of before 2019, as is the other. */
+    final @Nullable NativeCall qpToQpEx;
 
     final NativeCall createEventChannel;
     final NativeCall destroyEventChannel;
@@ -44,6 +47,7 @@ final class Libraries {
     final NativeCall resolveAddr;
     final NativeCall resolveRoute;
     final NativeCall createQp;
+    final @Nullable NativeCall createQpEx;
     final NativeCall destroyQp;
     final NativeCall connect;
     final NativeCall accept;
@@ -72,6 +76,7 @@ final class Libraries {
         getCqEvent = verbs.function("ibv_get_cq_event", Kind.CODE, 3);
         ackCqEvents = verbs.function("ibv_ack_cq_events", Kind.NOTHING, 2);
         modifyQp = verbs.function("ibv_modify_qp", Kind.CODE, 3);
+        qpToQpEx = verbs.functionIfAny("ibv_qp_to_qp_ex", EXTENDED_QP_VERSION, Kind.POINTER, 1);
 
         NativeLibrary cm = NativeLibrary.open("librdmacm.so.1", CM_VERSION);
         createEventChannel = cm.function("rdma_create_event_channel", Kind.POINTER, 0);
@@ -83,6 +88,7 @@ final class Libraries {
         resolveAddr = cm.function("rdma_resolve_addr", Kind.CODE, 4);
         resolveRoute = cm.function("rdma_resolve_route", Kind.CODE, 2);
         createQp = cm.function("rdma_create_qp", Kind.CODE, 3);
+        createQpEx = cm.functionIfAny("rdma_create_qp_ex", CM_VERSION, Kind.CODE, 2);
         destroyQp = cm.function("rdma_destroy_qp", Kind.NOTHING, 1);
         connect = cm.function("rdma_connect", Kind.CODE, 2);
         accept = cm.function("rdma_accept", Kind.CODE, 2);

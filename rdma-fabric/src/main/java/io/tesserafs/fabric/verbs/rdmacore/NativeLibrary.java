@@ -8,6 +8,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A shared library, of which functions are looked up together with the version of their symbol: that version stands for the layout of
@@ -51,16 +52,21 @@ final class NativeLibrary {
 
     NativeCall function(String function, String symbolVersion, NativeCall.Kind kind, int arguments)
             throws VerbsUnavailableException {
+        NativeCall found = functionIfAny(function, symbolVersion, kind, arguments);
+        if (found == null) {
+            throw new VerbsUnavailableException(
+                    name + " has no " + function + "@" + symbolVersion + "; another version is needed");
+        }
+        return found;
+    }
+
+    /** Null if the library has no such function. */
+    @Nullable
+    NativeCall functionIfAny(String function, String symbolVersion, NativeCall.Kind kind, int arguments) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment address = (MemorySegment)
                     DLVSYM.invokeExact(handle, arena.allocateFrom(function), arena.allocateFrom(symbolVersion));
-            if (address.address() == 0) {
-                throw new VerbsUnavailableException(
-                        name + " has no " + function + "@" + symbolVersion + "; another version is needed");
-            }
-            return new NativeCall(function, address, kind, arguments);
-        } catch (VerbsUnavailableException e) {
-            throw e;
+            return address.address() == 0 ? null : new NativeCall(function, address, kind, arguments);
         } catch (Throwable t) {
             throw Errors.unchecked(t);
         }

@@ -20,6 +20,10 @@ final class NativeMemory {
         ALL.set(JAVA_INT, address, value);
     }
 
+    static void setLong(long address, long value) {
+        ALL.set(JAVA_LONG, address, value);
+    }
+
     static int getInt(long address) {
         return ALL.get(JAVA_INT, address);
     }

@@ -57,9 +57,14 @@ final class Operations {
         return Files.isSymbolicLink(fd) && Files.readSymbolicLink(fd).toString().startsWith("/dev/infiniband/");
     }
 
-    private static MemorySegment code(List<String> map, long context, int offset, String name)
+    /**
+     * A pointer to a function in a structure.
+     *
+     * @param map the lines of /proc/self/maps
+     */
+    static MemorySegment code(List<String> map, long structure, int offset, String name)
             throws VerbsUnavailableException {
-        long address = NativeMemory.getLong(context + offset);
+        long address = NativeMemory.getLong(structure + offset);
         if (!isExecutable(map, address)) {
             throw unknownLayout(name + " at " + Long.toHexString(address) + " is not code");
         }
@@ -67,7 +72,7 @@ final class Operations {
     }
 
     private static VerbsUnavailableException unknownLayout(String what) {
-        return new VerbsUnavailableException("ibv_context is not laid out as expected: " + what);
+        return new VerbsUnavailableException("ibv_context or ibv_qp_ex is not laid out as expected: " + what);
     }
 
     /** @param map the lines of /proc/self/maps: {@code from-to permissions ...}, in hexadecimal */

@@ -6,6 +6,7 @@ import com.ibm.disni.verbs.IbvContext;
 import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvPd;
 import com.ibm.disni.verbs.IbvQP;
+import com.ibm.disni.verbs.IbvQPInitAttr;
 import com.ibm.disni.verbs.RdmaCmEvent;
 import com.ibm.disni.verbs.RdmaCmId;
 import com.ibm.disni.verbs.RdmaProvider;
@@ -35,7 +36,7 @@ public final class RdmaCore {
     /** Guarded by the class. */
     private static @Nullable RdmaCore instance;
 
-    /** Why not, which is logged once; guarded by the class. */
+    /** Why not; guarded by the class. */
     private static @Nullable String failure;
 
     private final Libraries libraries;
@@ -49,8 +50,8 @@ public final class RdmaCore {
     }
 
     /**
-     * @throws VerbsUnavailableException without libraries, without a device, or when DiSNI's own provider is in use; logged once, as
-     *     a host without RDMA is no error
+     * @throws VerbsUnavailableException without libraries, without a device, or when DiSNI's own provider is in use; whoever wanted
+     *     RDMA says so
      */
     public static RdmaCore open() throws VerbsUnavailableException {
         synchronized (RdmaCore.class) {
@@ -65,7 +66,7 @@ public final class RdmaCore {
                     LOG.info("RDMA by rdma-core, devices {}", core.devices);
                 } catch (VerbsUnavailableException e) {
                     failure = String.valueOf(e.getMessage());
-                    LOG.info("RDMA is unavailable: {}", e.getMessage());
+                    LOG.debug("RDMA is unavailable: {}", e.getMessage());
                     throw e;
                 }
             }
@@ -131,6 +132,16 @@ public final class RdmaCore {
 
     public MemoryWindow allocateWindow(IbvPd pd) throws IOException {
         return MemoryWindow.allocate(pd);
+    }
+
+    /** As {@code createQP}, of a queue pair that can post {@link RemoteFlush} too. Fails if the library or the device cannot do that. */
+    public IbvQP createFlushingQp(RdmaCmId id, IbvPd pd, IbvQPInitAttr attributes) throws IOException {
+        return provider.cm().createQP(id, pd, attributes, RemoteFlush.SEND_OPERATION);
+    }
+
+    /** Of a queue pair that was made for it. */
+    public RemoteFlush flush(IbvQP qp) throws IOException {
+        return RemoteFlush.of(qp);
     }
 
     /** What the peer sent along with its request or answer to connect. */

@@ -65,6 +65,14 @@ final class VerbsLayout {
     static final int QP_STATE = 56;
     static final int QP_TYPE = 60;
 
+    // struct ibv_qp_ex, which begins with an ibv_qp; wr_flush is its last since rdma-core 45, behind wr_abort and
+    // wr_atomic_write
+    static final int QP_EX_ID = 168;
+    static final int QP_EX_FLAGS = 176;
+    static final int QP_EX_START = 320;
+    static final int QP_EX_COMPLETE = 328;
+    static final int QP_EX_FLUSH = 352;
+
     // struct ibv_qp_init_attr
     static final int INIT_BYTES = 64;
     static final int INIT_SEND_CQ = 8;
@@ -77,6 +85,12 @@ final class VerbsLayout {
     static final int INIT_MAX_INLINE = 48;
     static final int INIT_QP_TYPE = 52;
     static final int INIT_SIGNAL_ALL = 56;
+
+    // struct ibv_qp_init_attr_ex, which begins like the above
+    static final int INIT_EX_BYTES = 136;
+    static final int INIT_EX_MASK = 60;
+    static final int INIT_EX_PD = 64;
+    static final int INIT_EX_SEND_OPERATIONS = 128;
 
     // struct ibv_sge
     static final int SGE_BYTES = 16;
@@ -147,6 +161,7 @@ final class VerbsLayout {
     static final int DEVICE_ATTR_EX_BYTES = 400;
     static final int DEVICE_ATTR_EX_ODP_GENERAL = 240;
     static final int DEVICE_ATTR_EX_ODP_RC = 248;
+    static final int DEVICE_ATTR_EX_CAPABILITIES = 280;
 
     // struct rdma_cm_id
     static final int CM_ID_VERBS = 0;

@@ -27,6 +27,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.LinkedList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Two queue pairs connected through the two devices of this host, by DiSNI's interface alone. */
 final class RcPair implements AutoCloseable {
@@ -57,7 +58,8 @@ final class RcPair implements AutoCloseable {
         private final IbvWC[] one = {new IbvWC()};
         private final SVCPollCq poll;
 
-        End(RdmaCmId id) throws IOException {
+        /** @param flushing whose queue pair can post FLUSH; null for one that cannot */
+        End(RdmaCmId id, @Nullable RdmaCore flushing) throws IOException {
             this.id = id;
             pd = id.getVerbs().allocPd();
             channel = id.getVerbs().createCompChannel();
@@ -70,7 +72,7 @@ final class RcPair implements AutoCloseable {
             attributes.cap().setMax_recv_wr(DEPTH);
             attributes.cap().setMax_send_sge(2);
             attributes.cap().setMax_recv_sge(2);
-            qp = id.createQP(pd, attributes);
+            qp = flushing == null ? id.createQP(pd, attributes) : flushing.createFlushingQp(id, pd, attributes);
             poll = cq.poll(one, 1);
         }
 
@@ -155,6 +157,11 @@ final class RcPair implements AutoCloseable {
     }
 
     RcPair() throws IOException {
+        this(false);
+    }
+
+    /** @param flushing whether the client can post FLUSH */
+    RcPair(boolean flushing) throws IOException {
         InetAddress here = InetAddress.getByName(System.getProperty("tessera.rdma.target", "10.77.0.1"));
         InetAddress there = InetAddress.getByName(System.getProperty("tessera.rdma.initiator", "10.77.0.2"));
         serverEvents = RdmaEventChannel.createEventChannel();
@@ -169,7 +176,7 @@ final class RcPair implements AutoCloseable {
         expect(clientEvents, EventType.RDMA_CM_EVENT_ADDR_RESOLVED).ackEvent();
         id.resolveRoute(RESOLVE_MS);
         expect(clientEvents, EventType.RDMA_CM_EVENT_ROUTE_RESOLVED).ackEvent();
-        client = new End(id);
+        client = new End(id, flushing ? core : null);
         try (Arena arena = Arena.ofConfined()) {
             RdmaConnParam parameters = parameters();
             parameters.setPrivate_data(
@@ -179,7 +186,7 @@ final class RcPair implements AutoCloseable {
         }
         RdmaCmEvent request = expect(serverEvents, EventType.RDMA_CM_EVENT_CONNECT_REQUEST);
         assertThat(core.privateData(request)).startsWith(REQUEST_DATA);
-        server = new End(request.getConnIdPriv());
+        server = new End(request.getConnIdPriv(), null);
         request.ackEvent();
         server.id.accept(parameters());
         expect(clientEvents, EventType.RDMA_CM_EVENT_ESTABLISHED).ackEvent();

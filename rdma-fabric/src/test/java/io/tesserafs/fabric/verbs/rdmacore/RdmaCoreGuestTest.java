@@ -2,14 +2,20 @@ package io.tesserafs.fabric.verbs.rdmacore;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvSendWR;
 import com.ibm.disni.verbs.IbvWC;
 import com.ibm.disni.verbs.IbvWC.IbvWcStatus;
+import com.ibm.disni.verbs.RdmaCm;
+import com.ibm.disni.verbs.RdmaCmId;
+import com.ibm.disni.verbs.RdmaEventChannel;
 import com.ibm.disni.verbs.SVCPostSend;
 import com.ibm.disni.verbs.SVCReqNotify;
 import com.sun.management.ThreadMXBean;
+import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.List;
@@ -62,9 +68,38 @@ class RdmaCoreGuestTest {
         assertThat(attributes.maxReads()).isPositive();
         assertThat(attributes.ports()).isEqualTo(1);
         assertThat(attributes.bindsWindowsToQueuePairs()).isTrue();
-        assertThat(attributes.odpForConnected()).isZero();
+        // Soft-RoCE does it since Linux 6.15.
+        String[] linux = System.getProperty("os.version").split("\\.", 3);
+        int release = Integer.parseInt(linux[0]) * 1000 + Integer.parseInt(linux[1]);
+        assertThat(attributes.odpForConnected() != 0).isEqualTo(release >= 6015);
         byte[] gid = pair.core.gid(pair.server.id.getVerbs(), 1, 1);
         assertThat(gid).startsWith(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff).endsWith(10, 77, 0, 1);
+    }
+
+    @Test
+    void shouldKeepAnEventChannelForItsIds() throws Exception {
+        RdmaEventChannel events = RdmaEventChannel.createEventChannel();
+        RdmaCmId id = events.createId(RdmaCm.RDMA_PS_TCP);
+        assertThatThrownBy(events::destroyEventChannel)
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("still used by 1");
+        id.destroyId();
+        events.destroyEventChannel();
+        assertThat(events.isOpen()).isFalse();
+    }
+
+    @Test
+    void shouldNotWaitForAnEventThatIsGone() throws Exception {
+        RdmaEventChannel events = RdmaEventChannel.createEventChannel();
+        try (Arena arena = Arena.ofConfined()) {
+            long out = arena.allocate(Long.BYTES).address();
+            long channel = ((CoreEventChannel) events).address;
+            assertThatThrownBy(() -> Libraries.get().getCmEvent.check(channel, out))
+                    .isInstanceOfSatisfying(
+                            VerbsException.class, e -> assertThat(e.errno()).isEqualTo(Errors.EAGAIN));
+        }
+        assertThat(events.getCmEvent(0)).isNull();
+        events.destroyEventChannel();
     }
 
     @Test

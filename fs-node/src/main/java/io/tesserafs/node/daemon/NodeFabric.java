@@ -3,7 +3,6 @@ package io.tesserafs.node.daemon;
 import io.tesserafs.coherence.membership.BrickRecord;
 import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.membership.NodeInfo;
-import io.tesserafs.fabric.BrickResolver;
 import io.tesserafs.fabric.Fabric;
 import io.tesserafs.fabric.LocalFabric;
 import io.tesserafs.fabric.RoutingFabric;
@@ -30,12 +29,8 @@ import io.tesserafs.node.session.OwnerEndpoint;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentMap;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -71,13 +66,11 @@ final class NodeFabric implements AutoCloseable {
     private final Fabric fabric;
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("tessera-bricks").factory());
-    private volatile boolean hasOthers;
-    private volatile List<BrickId> othersUp = List.of();
-    /** Of bricks that are or were up; for when ZooKeeper cannot be asked. */
-    private final ConcurrentMap<BrickId, BrickResolver.Location> lastSeen = new ConcurrentHashMap<>();
+    private final NodePlaces places;
 
     NodeFabric(FabricConfig config, Coordination coordination, LocalFabric local) throws IOException, StartException {
         this.coordination = coordination;
+        this.places = new NodePlaces(coordination.node(), new Registrations(coordination));
         int colon = config.listen().lastIndexOf(':');
         InetSocketAddress address = new InetSocketAddress(
                 config.listen().substring(0, colon),
@@ -101,7 +94,7 @@ final class NodeFabric implements AutoCloseable {
         transport.serve(OwnerEndpoint.SERVICE, owners);
         transport.serve(NodeEndpoint.SERVICE, sessions);
         transport.serve(AdminPeers.SERVICE, admin);
-        this.fabric = new RoutingFabric(local, rdma == null ? bricks : rdma, connections, this::locate);
+        this.fabric = new RoutingFabric(local, rdma == null ? bricks : rdma, connections, places);
     }
 
     /** Null if this host has no RDMA after all. */
@@ -129,6 +122,33 @@ final class NodeFabric implements AutoCloseable {
                     case RDMA_CORE -> VerbsBinding.Kind.RDMA_CORE;
                     case DISNI -> VerbsBinding.Kind.DISNI;
                 });
+    }
+
+    private record Registrations(Coordination coordination) implements NodePlaces.Directory {
+        @Override
+        public boolean connected() {
+            return coordination.connected();
+        }
+
+        @Override
+        public List<BrickRecord> bricks() throws IOException {
+            return coordination.bricks().list();
+        }
+
+        @Override
+        public List<NodeInfo> nodes() throws IOException {
+            return coordination.nodes().list();
+        }
+
+        @Override
+        public Optional<BrickRecord> brick(BrickId brick) throws IOException {
+            return coordination.bricks().find(brick);
+        }
+
+        @Override
+        public Optional<NodeInfo> node(NodeId node) throws IOException {
+            return coordination.nodes().find(node);
+        }
     }
 
     /** Exports the brick, begins to listen, and tells the others where. */
@@ -179,88 +199,26 @@ final class NodeFabric implements AutoCloseable {
 
     /** Whether the cluster has bricks of other nodes, as last seen by {@link #refresh}. */
     boolean hasOthers() {
-        return hasOthers;
+        return places.hasOthers();
     }
 
     /** Bricks of other nodes that are members, as last seen by {@link #refresh}. */
     List<BrickId> othersUp() {
-        return othersUp;
+        return places.othersUp();
     }
 
     void refresh() throws IOException {
-        List<BrickRecord> all = coordination.bricks().list();
-        hasOthers = all.stream().anyMatch(brick -> !brick.node().equals(coordination.node()));
-        if (!hasOthers) {
-            return;
-        }
-        Map<NodeId, String> endpoints = new HashMap<>();
-        for (NodeInfo node : coordination.nodes().list()) {
-            String endpoint = node.endpoints().get(ENDPOINT);
-            if (endpoint != null && !node.id().equals(coordination.node())) {
-                endpoints.put(node.id(), endpoint);
-            }
-        }
-        List<BrickId> up = new ArrayList<>();
-        for (BrickRecord brick : all) {
-            String endpoint = endpoints.get(brick.node());
-            if (endpoint != null) {
-                BrickId id = new BrickId(brick.brick());
-                up.add(id);
-                lastSeen.put(id, new BrickResolver.Location(brick.node().value(), endpoint));
-            }
-        }
-        othersUp = List.copyOf(up);
+        places.refresh();
     }
 
     Connection connect(NodeId node) throws IOException {
-        String endpoint = coordination.connected()
-                ? coordination
-                        .nodes()
-                        .find(node)
-                        .map(i -> i.endpoints().get(ENDPOINT))
-                        .orElse(null)
-                : lastSeen.values().stream()
-                        .filter(location -> location.node() == node.value())
-                        .map(BrickResolver.Location::endpoint)
-                        .findAny()
-                        .orElse(null);
-        if (endpoint == null) {
-            throw new IOException("node " + node + " is not there");
-        }
+        String endpoint = places.of(node);
         Connection connection = connections.get(endpoint);
         if (connection.peer().node() != node.value()) {
             throw new PeerException(
                     PeerException.Reason.REFUSED, "at " + endpoint + " is " + connection.peer() + ", not " + node);
         }
         return connection;
-    }
-
-    private BrickResolver.Location locate(BrickId id) throws BrickException {
-        BrickResolver.Location known = lastSeen.get(id);
-        if (known != null && !coordination.connected()) {
-            return known;
-        }
-        try {
-            BrickRecord record = coordination
-                    .bricks()
-                    .find(id)
-                    .orElseThrow(
-                            () -> new BrickException(BrickException.Reason.UNREACHABLE, "there is no brick " + id));
-            String endpoint = coordination
-                    .nodes()
-                    .find(record.node())
-                    .map(info -> info.endpoints().get(ENDPOINT))
-                    .orElse(null);
-            if (endpoint == null) {
-                throw new BrickException(
-                        BrickException.Reason.UNREACHABLE, "brick " + id + ": node " + record.node() + " is not there");
-            }
-            return new BrickResolver.Location(record.node().value(), endpoint);
-        } catch (BrickException e) {
-            throw e;
-        } catch (IOException e) {
-            throw new BrickException(BrickException.Reason.UNREACHABLE, "brick " + id + ": " + e.getMessage(), e);
-        }
     }
 
     /**

@@ -274,7 +274,15 @@ final class ExtentIo {
         Tile larger = file.tiles.allocate(index, room);
         larger.changed = true;
         if (tile != null) {
-            move(tile, larger);
+            boolean moved = false;
+            try {
+                move(tile, larger);
+                moved = true;
+            } finally {
+                if (!moved) {
+                    file.tiles.giveBack(larger);
+                }
+            }
             larger.validBytes = tile.validBytes;
         }
         file.tiles.put(larger);

@@ -248,15 +248,24 @@ final class TileMap {
         return map == null ? null : map.get(index);
     }
 
-    /** A new tile with room for {@code bytes}, not yet in the map. */
+    /**
+     * A new tile with room for {@code bytes}, not yet in the map.
+     *
+     * @throws DeadTileException its brick cannot be reached at the moment; the next try may be given another
+     */
     Tile allocate(long index, int bytes) throws FsException {
         ExtentRef ref = service.allocate(bytes, blocks.bricks().home().brick());
         try {
             return new Tile(index, ref, blocks.acquire(ref), Tile.State.RESERVED, 0);
         } catch (BrickException e) {
             service.release(ref);
-            throw Failures.asFs(e);
+            throw DeadTileException.of(index, e);
         }
+    }
+
+    /** What {@link #allocate} gave, unused. */
+    void giveBack(Tile tile) {
+        forget(tile, null);
     }
 
     void put(Tile tile) {

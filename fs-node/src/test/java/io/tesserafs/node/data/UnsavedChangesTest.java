@@ -52,6 +52,7 @@ class UnsavedChangesTest {
     private final AtomicBoolean commitsWait = new AtomicBoolean();
     private final AtomicBoolean commitsFail = new AtomicBoolean();
     private final AtomicInteger commitsToPutOff = new AtomicInteger();
+    private final AtomicInteger timesAway = new AtomicInteger();
     private final AtomicBoolean noBlocks = new AtomicBoolean();
     private final CountDownLatch entered = new CountDownLatch(1);
     private final CountDownLatch released = new CountDownLatch(1);
@@ -69,6 +70,9 @@ class UnsavedChangesTest {
         return proxy(BrickClient.class, (method, args) -> {
             if (method.getName().startsWith("unmap")) {
                 return null; // of wrapped handles, which the brick does not know
+            }
+            if (method.getName().equals("mapAll") && timesAway.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
+                throw new BrickException(BrickException.Reason.UNREACHABLE, "away for a moment");
             }
             Object result = call(client, method, args);
             return method.getName().equals("mapAll") ? wrap((List<?>) result) : result;
@@ -317,6 +321,24 @@ class UnsavedChangesTest {
             write(files, second, 0, 5000, 3);
             assertThat(copy(files, second, first)).isEqualTo(5000);
             assertThat(read(files, first, 0, 5000).await().data()).containsOnly(3);
+        }
+    }
+
+    @Test
+    void shouldWaitForABrickWhoseSpaceANewFileGotAsForOneThatHasItAlready() throws Exception {
+        try (Nodes nodes = nodes(1)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            FakeRequest.Answer file = create(files);
+            timesAway.set(3);
+            write(files, file, 0, 100, 1);
+            assertThat(timesAway).hasValue(0);
+            timesAway.set(3);
+            write(files, file, 100, TILE, 1); // to a larger place
+            assertThat(timesAway).hasValue(0);
+            assertThat(fsync(files, file).await().errno()).isZero();
+            assertThat(read(files, file, 0, 100 + TILE).await().data())
+                    .hasSize(100 + TILE)
+                    .containsOnly(1);
         }
     }
 

@@ -133,6 +133,7 @@ final class ChaosLoad {
     /** For a cluster without faults, after the length of {@link #startShared}. */
     void checkShared() throws IOException {
         shared.forEach(process -> process.await(LIMIT).expectSuccess());
+        hearOfLosses();
         // Once more without tolerance, from everywhere, so that what is there in the end becomes part of the histories.
         List<Command.Running> last = new ArrayList<>();
         for (Path directory : directories) {
@@ -149,6 +150,24 @@ final class ChaosLoad {
         for (Path directory : directories) {
             assertThat(AppendChecker.check(Files.readAllBytes(directory.resolve("log")), noted, true))
                     .isEmpty();
+        }
+    }
+
+    /**
+     * What a node lost while it was cut off, perhaps after its processes had ended, the next one that opens the file and calls fsync hears of: first from the
+     * kernel, if that could not write pages back, then from the daemon.
+     */
+    private void hearOfLosses() {
+        for (Path directory : directories) {
+            for (String file : List.of("registers", "log")) {
+                start(
+                                "bash",
+                                "-c",
+                                "sync $0 || sync $0 || sync $0",
+                                directory.resolve(file).toString())
+                        .await(LIMIT)
+                        .expectSuccess();
+            }
         }
     }
 

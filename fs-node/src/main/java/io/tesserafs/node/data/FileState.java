@@ -139,6 +139,16 @@ final class FileState {
         return attrChanged || loose || clearSuidGid;
     }
 
+    /** Whether nothing is unsaved but when the file was read last: that gets lost without a word. Under the lock. */
+    boolean hasOnlyBeenRead() {
+        return !loose
+                && !clearSuidGid
+                && !mtimeChanged
+                && !sizeChanged
+                && holes.isEmpty()
+                && tiles.all().stream().noneMatch(tile -> tile.changed);
+    }
+
     /** @param mapsWritable whether the handle is open for reading as well */
     synchronized void countWriteHandle(int change, boolean mapsWritable) {
         writeHandles += change;

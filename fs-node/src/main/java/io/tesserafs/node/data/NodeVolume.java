@@ -274,11 +274,12 @@ final class NodeVolume {
         }
     }
 
-    /** Forgets what was not committed of a file, and all that was known of it. Returns whether there was something. */
+    /** Forgets what was not committed of a file, and all that was known of it. Returns whether a change is lost by that. */
     boolean dropUnsaved(FileState file) {
         long stamp = file.lock.writeLock();
         try {
-            boolean unsaved = file.isDirty() || file.committing; // nobody knows whether that commit still arrives
+            // Of a commit that is under way nobody knows whether it still arrives.
+            boolean unsaved = file.committing || file.isDirty() && !file.hasOnlyBeenRead();
             file.countLostSession();
             if (unsaved) {
                 file.failed(io.tesserafs.fuse.Errno.EIO);

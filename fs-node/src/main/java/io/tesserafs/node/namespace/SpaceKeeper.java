@@ -237,18 +237,29 @@ final class SpaceKeeper {
             } finally {
                 core.lock.unlock();
             }
+            alloc(space, ids);
+            return true;
+        } finally {
+            space.moving.unlock();
+        }
+    }
+
+    private void alloc(Space space, BlockId... ids) throws BrickException {
+        boolean done = false;
+        try {
             bricks.tell(space.brick(), client -> client.alloc(ids));
+            done = true;
+        } finally {
             core.lock.lock();
             try {
-                for (BlockId id : ids) {
-                    space.addReserve(id);
+                if (done) {
+                    List.of(ids).forEach(space::addReserve);
+                } else {
+                    space.freeLater(List.of(ids)); // perhaps only the answer was lost
                 }
             } finally {
                 core.lock.unlock();
             }
-            return true;
-        } finally {
-            space.moving.unlock();
         }
     }
 }

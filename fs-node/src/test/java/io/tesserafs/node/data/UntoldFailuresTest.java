@@ -168,6 +168,21 @@ class UntoldFailuresTest {
     }
 
     @Test
+    void shouldNotTellThatOnlyTheTimeOfTheLastReadIsLost() {
+        long writer = create();
+        write(writer);
+        assertThat(fsync(writer)).isZero();
+        FakeRequest rq = new FakeRequest();
+        files.read(rq, ino, writer, 0, 100, false);
+        assertThat(rq.await().data()).hasSize(100);
+        release(writer);
+        assertThat(filesKnown()).isOne(); // as the time is to be saved
+        files.sessionLost();
+        assertThat(filesKnown()).isZero();
+        assertThat(fsync(open(O_RDWR))).isZero();
+    }
+
+    @Test
     void shouldReportAtCloseWhatHappensAfterTheOpen() {
         writeAndLose();
         long next = open(O_RDWR);

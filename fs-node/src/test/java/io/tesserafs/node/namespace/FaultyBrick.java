@@ -14,16 +14,17 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** A brick whose writes and flushes can be made to fail or wait. */
+/** A brick whose writes and flushes can be made to fail or wait, and whose answers to ALLOC can get lost. */
 public final class FaultyBrick implements BrickClient {
-    /** Runs before a block is written or flushed, in the thread that does so. */
+    /** Runs before a block is written or flushed, or after it was allocated, in the thread that does so. */
     public interface Fault {
-        void before(BlockId block) throws BrickException;
+        void on(BlockId block) throws BrickException;
     }
 
     private final BrickClient brick;
     private volatile Fault beforeWrite = block -> {};
     private volatile Fault beforeFlush = block -> {};
+    private volatile Fault afterAlloc = block -> {};
 
     FaultyBrick(BrickClient brick) {
         this.brick = brick;
@@ -35,6 +36,10 @@ public final class FaultyBrick implements BrickClient {
 
     public void beforeFlush(Fault fault) {
         beforeFlush = fault;
+    }
+
+    public void afterAlloc(Fault fault) {
+        afterAlloc = fault;
     }
 
     @Override
@@ -65,6 +70,7 @@ public final class FaultyBrick implements BrickClient {
     @Override
     public void alloc(BlockId... ids) throws BrickException {
         brick.alloc(ids);
+        afterAlloc.on(ids[0]);
     }
 
     @Override
@@ -141,13 +147,13 @@ public final class FaultyBrick implements BrickClient {
 
         @Override
         public void write(long offset, MemorySegment source, long sourceOffset, long length) throws BrickException {
-            beforeWrite.before(block());
+            beforeWrite.on(block());
             block.write(offset, source, sourceOffset, length);
         }
 
         @Override
         public void flush(long offset, long length) throws BrickException {
-            beforeFlush.before(block());
+            beforeFlush.on(block());
             block.flush(offset, length);
         }
     }

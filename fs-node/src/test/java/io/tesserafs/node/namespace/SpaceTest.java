@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -71,6 +73,38 @@ class SpaceTest {
             volume.owner.allocate(100_000, volume.client.brick());
             volume.crashAndRestart();
             assertThat(volume.check().problems()).isEmpty();
+        }
+    }
+
+    @Test
+    void shouldFreeTheBlocksOfWhichTheBrickSaidInVainThatTheyAreAllocated() throws Exception {
+        try (OwnerFixture volume = new OwnerFixture(directory)) {
+            AtomicInteger lost = new AtomicInteger();
+            long here = Thread.currentThread().threadId();
+            volume.client.afterAlloc(block -> {
+                if (Thread.currentThread().threadId() == here && lost.getAndIncrement() < 2) {
+                    throw new BrickException(BrickException.Reason.UNREACHABLE, "the connection ended");
+                }
+            });
+            for (int i = 0; i < 2 * SpaceKeeper.RESERVE_BLOCKS; i++) {
+                allocateAtLast(volume.owner);
+            }
+            assertThat(lost).hasValueGreaterThan(2);
+            assertThat(volume.check().problems()).isEmpty();
+        }
+    }
+
+    /** Who has no answer from a brick says that it has no space. */
+    private static void allocateAtLast(VolumeOwner owner) throws FsException {
+        for (int attempt = 0; ; attempt++) {
+            try {
+                owner.allocate(BLOCK, BRICK);
+                return;
+            } catch (FsException e) {
+                if (attempt == 2) {
+                    throw e;
+                }
+            }
         }
     }
 

@@ -56,12 +56,28 @@ class NetNodesTest {
         assertThat(Files.readString(directory.resolve("f"))).isEqualTo("kept\n");
     }
 
+    /** Each has been at the other's brick: a node that nobody has seen yet is not found while ZooKeeper is away. */
+    private static void letNodesMeet(Path directory) throws IOException {
+        for (NetNode node : CLUSTER.network().nodes()) {
+            Path here = node.mount().resolve(directory.getFileName());
+            Files.writeString(here.resolve("of" + node.number()), "met");
+        }
+        for (NetNode node : CLUSTER.network().nodes()) {
+            Path here = node.mount().resolve(directory.getFileName());
+            for (NetNode other : CLUSTER.network().nodes()) {
+                assertThat(Files.readString(here.resolve("of" + other.number())))
+                        .isEqualTo("met");
+            }
+        }
+    }
+
     /** Longer than any lease lives, and than ZooKeeper keeps the entries of a node that is silent. */
     private static final Duration LONG_ABSENCE = Duration.ofSeconds(14);
 
     @Test
     void shouldGoOnForAsLongAsZooKeeperIsAway() throws IOException {
         Path directory = CLUSTER.workDirectory("long-absence");
+        letNodesMeet(directory);
         CLUSTER.network().stopZooKeeper();
         long end = System.nanoTime() + LONG_ABSENCE.toNanos();
         int files = 0;

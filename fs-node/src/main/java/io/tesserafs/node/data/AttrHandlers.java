@@ -186,7 +186,8 @@ final class AttrHandlers {
         }
         file.commitLock.lock();
         try {
-            volume.commits.commitLocked(file, false); // times are set on top of what was written before
+            Patience.untilAvailable(
+                    () -> volume.commits.commitLocked(file, false)); // times are set on top of what was written before
             InodeAttr result = volume.service.setattr(ino, change, WallClock.nowNs());
             if (change.has(SetAttr.ATIME)) {
                 file.atimeNs = result.atimeNs();
@@ -209,7 +210,8 @@ final class AttrHandlers {
         long now = WallClock.nowNs();
         file.commitLock.lock();
         try {
-            volume.commits.commitLocked(file, false); // what the owner refuses to cut must not be lost here
+            Patience.untilAvailable(() ->
+                    volume.commits.commitLocked(file, false)); // what the owner refuses to cut must not be lost here
             boolean unflushed = cutHere(file, size);
             boolean done = false;
             try {

@@ -87,23 +87,39 @@ final class EntryHandlers {
     }
 
     void rename(Request rq, long parent, byte[] name, long newParent, byte[] newName, int flags) {
-        if (volume.lateCommits.isIdle()) {
+        if (areClosedFilesSaved()) {
             move(rq, parent, name, newParent, newName, flags);
             return;
         }
         volume.serveElsewhere(rq, () -> {
-            commitClosed(parent, name);
+            saveClosed(parent, name);
             if ((flags & RENAME_EXCHANGE) != 0) {
-                commitClosed(newParent, newName);
+                saveClosed(newParent, newName);
             }
             move(rq, parent, name, newParent, newName, flags);
         });
     }
 
-    private void commitClosed(long parent, byte[] name) throws FsException {
+    private boolean areClosedFilesSaved() {
+        return volume.lateCommits.isIdle() && !volume.files.hasUntold();
+    }
+
+    private void saveClosed(long parent, byte[] name) throws FsException {
         InodeAttr closed = volume.service.lookup(parent, name);
         if (closed != null && closed.isRegular()) {
-            volume.lateCommits.commitNow(closed.ino());
+            saveClosed(closed.ino());
+        }
+    }
+
+    /**
+     * Who writes a file, closes it and gives it the name of another, without fsync, relies on either being there as a whole. So its bytes go first; and if they are
+     * lost, that is said here, once, instead of putting what is left in the place of the other.
+     */
+    private void saveClosed(long ino) throws FsException {
+        volume.lateCommits.commitNow(ino);
+        int errno = volume.files.tellOfClosed(ino);
+        if (errno != 0) {
+            throw new FsException(errno, "what was written to the file before it was closed is lost");
         }
     }
 
@@ -128,12 +144,12 @@ final class EntryHandlers {
     }
 
     void link(Request rq, long ino, long newParent, byte[] newName) {
-        if (volume.lateCommits.isIdle()) {
+        if (areClosedFilesSaved()) {
             addName(rq, ino, newParent, newName);
             return;
         }
         volume.serveElsewhere(rq, () -> {
-            volume.lateCommits.commitNow(ino);
+            saveClosed(ino);
             addName(rq, ino, newParent, newName);
         });
     }

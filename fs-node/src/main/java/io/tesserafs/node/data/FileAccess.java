@@ -8,6 +8,7 @@ import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import java.util.List;
 import java.util.concurrent.Semaphore;
@@ -24,11 +25,6 @@ import org.slf4j.LoggerFactory;
 final class FileAccess {
     private static final Logger LOG = LoggerFactory.getLogger(FileAccess.class);
 
-    /** An extent whose brick is gone is tried for this long: a daemon that restarts is back by then. */
-    private static final long DEAD_TILE_PATIENCE_NS = TimeUnit.SECONDS.toNanos(10);
-
-    private static final long FIRST_PAUSE_MS = 5;
-    private static final long LONGEST_PAUSE_MS = 500;
     private static final long LANE_BYTES = 4096;
     /** After a brick was found to be away. */
     private static final long FETCH_ONLY_WANTED_NS = TimeUnit.SECONDS.toNanos(5);
@@ -314,8 +310,7 @@ final class FileAccess {
 
     /** Runs work under the data token of a range, again if a brick's handle died under it. May wait. */
     <T> T withData(FileState file, long from, long to, Mode mode, LockedPages locked, Work<T> work) throws FsException {
-        long deadline = System.nanoTime() + DEAD_TILE_PATIENCE_NS;
-        long pauseMs = FIRST_PAUSE_MS;
+        Patience patience = new Patience(Patience.RESTART_NS);
         while (true) {
             int ticket = enterData(file, from, to, mode, locked);
             try {
@@ -323,14 +318,13 @@ final class FileAccess {
                 return work.run();
             } catch (DeadTileException e) {
                 forget(file, e.tile());
-                if (System.nanoTime() - deadline > 0) {
-                    throw e;
-                }
+                patience.check(e);
+            } catch (UnavailableException e) {
+                patience.check(e);
             } finally {
                 file.tokens.exit(ticket);
             }
-            pause(pauseMs);
-            pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+            patience.pause();
         }
     }
 
@@ -393,20 +387,16 @@ final class FileAccess {
 
     /** The same while its token is being given back: nobody can enter it any more, but it is still this node's. */
     void reviveLeaving(FileState file, long tile) throws FsException {
-        long deadline = System.nanoTime() + DEAD_TILE_PATIENCE_NS;
-        long pauseMs = FIRST_PAUSE_MS;
+        Patience patience = new Patience(Patience.RESTART_NS);
         while (true) {
             forget(file, tile);
             try {
                 fetch(file, tile, tile + 1, tile, tile + 1);
                 return;
-            } catch (DeadTileException e) {
-                if (System.nanoTime() - deadline > 0) {
-                    throw e;
-                }
+            } catch (DeadTileException | UnavailableException e) {
+                patience.check(e);
             }
-            pause(pauseMs);
-            pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+            patience.pause();
         }
     }
 
@@ -419,9 +409,5 @@ final class FileAccess {
         } finally {
             file.lock.unlockWrite(stamp);
         }
-    }
-
-    static void pause(long ms) throws FsException {
-        uninterrupted(() -> Thread.sleep(ms));
     }
 }

@@ -6,6 +6,7 @@ import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.InodeAttr;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.StampedLock;
 import org.slf4j.Logger;
@@ -79,6 +80,8 @@ final class FileState {
     /** No fsync has reported the last failure. Guarded by this. */
     private boolean untold;
 
+    private final AtomicInteger filesUntold;
+
     /** The kernel may have cached pages of it. */
     volatile boolean pagesCached;
 
@@ -95,7 +98,9 @@ final class FileState {
     /** In the committer's set. */
     volatile boolean queued;
 
-    FileState(InodeAttr attr, FileTokens tokens, FileTokens attrTokens, TileMap tiles) {
+    /** @param filesUntold counts files with a failure that nobody was told of */
+    FileState(InodeAttr attr, FileTokens tokens, FileTokens attrTokens, TileMap tiles, AtomicInteger filesUntold) {
+        this.filesUntold = filesUntold;
         this.ino = attr.ino();
         this.tokens = tokens;
         this.attrTokens = attrTokens;
@@ -184,7 +189,10 @@ final class FileState {
     synchronized void failed(int errno) {
         lastFailure = errno;
         failures = failures + 1;
-        untold = true;
+        if (!untold) {
+            untold = true;
+            filesUntold.incrementAndGet();
+        }
     }
 
     int failures() {
@@ -202,8 +210,24 @@ final class FileState {
 
     /** An fsync reports what there is. Returns how many failures that are. */
     synchronized int tellFailures() {
-        untold = false;
+        if (untold) {
+            untold = false;
+            filesUntold.decrementAndGet();
+        }
         return failures;
+    }
+
+    /** The errno of a failure that no fsync has reported, and that none will if the last writer has gone. Counts as reported then; else 0. */
+    synchronized int tellIfClosed() {
+        if (!untold || writeHandles > 0) {
+            return 0;
+        }
+        tellFailures();
+        return lastFailure;
+    }
+
+    synchronized boolean isOpenForWriting() {
+        return writeHandles > 0;
     }
 
     /** The errno of a failure that no fsync has reported, else 0. */

@@ -10,6 +10,7 @@ import io.tesserafs.node.namespace.VolumeService;
 import java.util.Collection;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /** The regular files that are open here or still have changes to make durable. Thread-safe. */
@@ -20,6 +21,9 @@ final class FileTable {
     private final ConcurrentHashMap<Long, FileState> files = new ConcurrentHashMap<>();
     private final Set<FileState> dirty = ConcurrentHashMap.newKeySet();
     private final UntoldFailures untold = new UntoldFailures();
+    /** Files here with failures that nobody was told of. */
+    private final AtomicInteger filesUntold = new AtomicInteger();
+
     private volatile long removals;
 
     FileTable(VolumeService service, TokenClient tokens, BlockMap blocks) {
@@ -83,7 +87,8 @@ final class FileTable {
                 attr,
                 tokens.open(Resource.data(attr.ino())),
                 tokens.open(Resource.attributes(attr.ino())),
-                new TileMap(service, blocks, attr.ino()));
+                new TileMap(service, blocks, attr.ino()),
+                filesUntold);
         int errno = untold.take(attr.ino());
         if (errno != 0) {
             file.failed(errno);
@@ -179,10 +184,28 @@ final class FileTable {
         } finally {
             file.lock.unlockWrite(stamp);
         }
+        if (file.untoldFailure() != 0) {
+            filesUntold.decrementAndGet();
+        }
         file.tokens.close();
         file.attrTokens.close();
         dirty.remove(file);
         countRemoval();
+    }
+
+    /** Whether something of any file was lost of which nobody was told. */
+    boolean hasUntold() {
+        return filesUntold.get() > 0 || !untold.isEmpty();
+    }
+
+    /** Of a file that nobody has open for writing: the errno of a failure that nobody was told of, which it is now; else 0. */
+    int tellOfClosed(long ino) {
+        int[] errno = {0};
+        files.compute(ino, (key, present) -> {
+            errno[0] = present == null ? untold.take(ino) : present.tellIfClosed();
+            return present;
+        });
+        return errno[0];
     }
 
     private synchronized void countRemoval() {

@@ -2,7 +2,9 @@ package io.tesserafs.node.data;
 
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.UnavailableException;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -29,6 +31,8 @@ final class LateCommits {
     private final ThreadPoolExecutor threads;
     /** Files that wait, and those that are being committed. */
     private final AtomicInteger left = new AtomicInteger();
+    /** What could not be committed when its turn came. The committer tries again. */
+    private final Set<FileState> putOff = ConcurrentHashMap.newKeySet();
 
     LateCommits(NodeVolume volume) {
         this.volume = volume;
@@ -70,19 +74,31 @@ final class LateCommits {
         volume.release(file);
     }
 
-    /** Nothing waits, nothing is under way. */
+    /** Nothing waits, nothing is under way, and nothing was put off that is not saved by now. */
     boolean isIdle() {
-        return left.get() == 0;
+        if (!putOff.isEmpty()) {
+            putOff.removeIf(file -> !file.isDirty() && !file.committing || volume.files.find(file.ino) != file);
+        }
+        return left.get() == 0 && putOff.isEmpty();
     }
 
-    /** Returns when this file is committed, if it can be now; also waits for a commit under way. */
-    void commitNow(long ino) {
+    /**
+     * Returns when this file is committed; also waits for a commit under way, and for bricks and owners that may be back soon.
+     *
+     * @throws FsException it cannot be committed now, and is closed
+     */
+    void commitNow(long ino) throws FsException {
         FileState file = volume.files.find(ino);
         if (file == null || !volume.files.retain(file)) {
             return; // nobody here has anything of it
         }
         try {
-            commit(file);
+            volume.save(file);
+        } catch (FsException e) {
+            if (!file.isOpenForWriting()) { // else its writer will hear
+                throw e;
+            }
+            LOG.debug("inode {}: not saved before it was renamed: {}", ino, e.getMessage());
         } finally {
             volume.release(file);
         }
@@ -92,10 +108,13 @@ final class LateCommits {
         try {
             volume.commit(file, true, false); // durably, so that there is only one
         } catch (DeadTileException e) {
+            putOff.add(file);
             volume.reviveSoon(file, e.tile());
         } catch (UnavailableException e) {
+            putOff.add(file);
             LOG.debug("inode {}: commit put off: {}", file.ino, e.getMessage());
         } catch (FsException e) {
+            putOff.add(file);
             file.failed(e.errno());
             volume.counters.commitFailures.increment();
             LOG.warn("inode {}: commit after close failed, trying again: {}", file.ino, e.getMessage());

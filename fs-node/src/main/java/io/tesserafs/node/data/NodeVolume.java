@@ -7,6 +7,7 @@ import io.tesserafs.fuse.FuseSession;
 import io.tesserafs.fuse.Request;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.namespace.VolumeService.Unlinked;
 import java.util.Set;
@@ -25,7 +26,7 @@ import org.slf4j.LoggerFactory;
 final class NodeVolume {
     private static final Logger LOG = LoggerFactory.getLogger(NodeVolume.class);
     /** For bricks that come and go while a file is saved; each time it is waited for by itself. */
-    private static final long SAVE_PATIENCE_NS = TimeUnit.SECONDS.toNanos(30);
+    static final long SAVE_PATIENCE_NS = TimeUnit.SECONDS.toNanos(30);
 
     private static final long KERNEL_WAIT_MS = 100;
 
@@ -391,18 +392,19 @@ final class NodeVolume {
         }
     }
 
-    /** Makes what this node changed in a file durable, all but the owner's log. Where a brick was away, once it is back; though not for long. */
+    /** Makes what this node changed in a file durable, all but the owner's log. Where a brick or the owner was away, once it is back; though not for long. */
     void save(FileState file) throws FsException {
-        long deadline = System.nanoTime() + SAVE_PATIENCE_NS;
+        Patience patience = new Patience(SAVE_PATIENCE_NS);
         while (true) {
             try {
                 commit(file, true, true);
                 return;
             } catch (DeadTileException e) {
-                if (System.nanoTime() - deadline > 0) {
-                    throw e;
-                }
+                patience.check(e);
                 access.revive(file, e.tile());
+            } catch (UnavailableException e) {
+                patience.check(e);
+                patience.pause();
             }
         }
     }

@@ -206,7 +206,7 @@ final class OpenHandlers {
             OpenFile open = volume.handles.get(handle);
             FileState file = open.file;
             if (file != null && open.writable) {
-                volume.commit(file, false, true);
+                Patience.untilAvailable(() -> volume.commit(file, false, true));
                 open.failIfUnsaved();
             }
             rq.replyOk();

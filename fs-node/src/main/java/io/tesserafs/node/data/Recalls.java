@@ -6,9 +6,7 @@ import io.tesserafs.coherence.token.Resource;
 import io.tesserafs.coherence.token.TokenClient;
 import io.tesserafs.fuse.FuseSession;
 import io.tesserafs.node.namespace.FsException;
-import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,10 +18,6 @@ final class Recalls implements TokenClient.RecallHandler {
     private static final int MAX_REVIVALS = 64;
 
     /** For a brick that is back but not known to the owner yet; well below what a recall may take. */
-    private static final long UNAVAILABLE_PATIENCE_NS = TimeUnit.SECONDS.toNanos(10);
-
-    private static final long UNAVAILABLE_PAUSE_MS = 100;
-
     private final NodeVolume volume;
 
     Recalls(NodeVolume volume) {
@@ -132,9 +126,9 @@ final class Recalls implements TokenClient.RecallHandler {
      * Without space for it, who writes back the rest of such a tile later has to get that first, or hears that there is none; what was written so far must be
      * handed over in any case.
      */
-    private static void tryMaterialise(FileState file, long fromByte, long toByte) {
+    private void tryMaterialise(FileState file, long fromByte, long toByte) {
         try {
-            materialise(file, fromByte, toByte);
+            withRevivals(file, () -> materialise(file, fromByte, toByte));
         } catch (FsException e) {
             LOG.debug("inode {}: a tile that is shared cannot have a block for itself: {}", file.ino, e.getMessage());
         }
@@ -142,9 +136,13 @@ final class Recalls implements TokenClient.RecallHandler {
 
     /** Where a brick was away, once it is back; though not for long. */
     private void handOver(FileState file) throws FsException {
+        withRevivals(file, () -> volume.commits.handOver(file));
+    }
+
+    private void withRevivals(FileState file, NodeVolume.Work save) throws FsException {
         for (int attempt = 1; ; attempt++) {
             try {
-                patiently(() -> volume.commits.handOver(file));
+                Patience.untilAvailable(save);
                 return;
             } catch (DeadTileException e) {
                 if (attempt == MAX_REVIVALS) {
@@ -152,23 +150,6 @@ final class Recalls implements TokenClient.RecallHandler {
                 }
                 volume.access.reviveLeaving(file, e.tile());
             }
-        }
-    }
-
-    /** Again, for a while, if the owner cannot do it yet. */
-    private static void patiently(NodeVolume.Work save) throws FsException {
-        long deadline = System.nanoTime() + UNAVAILABLE_PATIENCE_NS;
-        while (true) {
-            try {
-                save.run();
-                return;
-            } catch (UnavailableException e) {
-                if (System.nanoTime() - deadline > 0) {
-                    throw e;
-                }
-                LOG.debug("a recall waits: {}", e.getMessage());
-            }
-            FileAccess.pause(UNAVAILABLE_PAUSE_MS);
         }
     }
 
@@ -194,7 +175,7 @@ final class Recalls implements TokenClient.RecallHandler {
         int sessions = file.sessionsLost;
         boolean saved = false;
         try {
-            patiently(() -> saveAttributes(file, keep));
+            Patience.untilAvailable(() -> saveAttributes(file, keep));
             saved = true;
         } finally {
             if (!saved && keep == null && file.sessionsLost == sessions) {

@@ -342,7 +342,7 @@ public final class TesseraFileSystem implements FileSystem {
     @Override
     public void syncfs(Request rq, long ino) {
         volume.serveFlushing(rq, () -> {
-            if (!committer.round()) {
+            if (!committer.saveAll(NodeVolume.SAVE_PATIENCE_NS)) {
                 throw new FsException(Errno.EIO, "not everything could be made durable");
             }
             volume.service.sync();

@@ -24,6 +24,10 @@ final class UntoldFailures {
         empty = false;
     }
 
+    boolean isEmpty() {
+        return empty;
+    }
+
     /** What is remembered of the inode, which it is no more; 0 if nothing is. */
     int take(long ino) {
         return empty ? 0 : remove(ino);

@@ -3,6 +3,8 @@ package io.tesserafs.node.data;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tesserafs.fuse.Errno;
+import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import java.lang.foreign.Arena;
 import java.lang.reflect.InvocationTargetException;
@@ -11,6 +13,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
@@ -24,6 +27,7 @@ class ClosedFilesTest {
 
     private final CountDownLatch released = new CountDownLatch(1);
     private final List<String> answered = new CopyOnWriteArrayList<>();
+    private final AtomicInteger commitsToPutOff = new AtomicInteger();
     private final FakeRequest request = new FakeRequest();
     private FakeRequest.Answer closed;
 
@@ -36,6 +40,9 @@ class ClosedFilesTest {
                     }
                     if (method.getName().equals("commit")) {
                         released.await();
+                        if (commitsToPutOff.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
+                            throw new UnavailableException("not yet");
+                        }
                     }
                     try {
                         Object result = method.invoke(owner, args);
@@ -85,6 +92,65 @@ class ClosedFilesTest {
             released.countDown();
             assertThat(request.await().errno()).isZero();
             assertThat(answered).containsSubsequence("commit", change);
+        }
+    }
+
+    /** A file "new" that is written and closed, and of which the owner has not heard. */
+    private FakeRequest.Answer writeAndClose(TesseraFileSystem files, Arena arena) {
+        FakeRequest create = new FakeRequest();
+        files.create(create, VolumeService.ROOT, bytes("new"), 0644, O_WRONLY, false);
+        FakeRequest.Answer file = create.await();
+        long ino = file.attr().ino();
+        FakeRequest write = new FakeRequest();
+        files.write(write, ino, file.number(), 0, arena.allocate(100), false, false, false, 0);
+        assertThat(write.await().number()).isEqualTo(100);
+        FakeRequest flush = new FakeRequest();
+        files.flush(flush, ino, file.number(), 1);
+        assertThat(flush.await().errno()).isZero();
+        FakeRequest release = new FakeRequest();
+        files.release(release, ino, file.number(), null);
+        assertThat(release.await().errno()).isZero();
+        return file;
+    }
+
+    private static int rename(TesseraFileSystem files) {
+        FakeRequest rq = new FakeRequest();
+        files.rename(rq, VolumeService.ROOT, bytes("new"), VolumeService.ROOT, bytes("name"), 0);
+        return rq.await().errno();
+    }
+
+    @Test
+    void shouldRenameAClosedFileWhenTheOwnerTakesItsBytesAtLast(@TempDir Path directory) throws Exception {
+        released.countDown();
+        try (Arena arena = Arena.ofShared();
+                Nodes nodes = new Nodes(directory, 128L << 20, 1, UnaryOperator.identity(), this::far)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            commitsToPutOff.set(3);
+            writeAndClose(files, arena);
+            while (commitsToPutOff.get() == 3) {
+                Thread.onSpinWait();
+            }
+            assertThat(rename(files)).isZero();
+            assertThat(commitsToPutOff).hasValue(0);
+            assertThat(answered).containsSubsequence("commit", "rename");
+        }
+    }
+
+    @Test
+    void shouldSayInsteadOfRenamingAClosedFileThatItsBytesAreLost(@TempDir Path directory) throws Exception {
+        released.countDown();
+        try (Arena arena = Arena.ofShared();
+                Nodes nodes = new Nodes(directory, 128L << 20, 1, UnaryOperator.identity(), this::far)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            commitsToPutOff.set(Integer.MAX_VALUE);
+            FakeRequest.Answer file = writeAndClose(files, arena);
+            files.sessionLost();
+            commitsToPutOff.set(0);
+            assertThat(rename(files)).isEqualTo(Errno.EIO);
+            assertThat(answered).doesNotContain("rename");
+            FakeRequest link = new FakeRequest();
+            files.link(link, file.attr().ino(), VolumeService.ROOT, bytes("name"));
+            assertThat(link.await().errno()).as("once it was said").isZero();
         }
     }
 

@@ -309,6 +309,43 @@ class UnsavedChangesTest {
     }
 
     @Test
+    void shouldSaveAsSoonAsTheOwnerTakesIt() throws Exception {
+        try (Nodes nodes = nodes(1)) {
+            TesseraFileSystem files = nodes.files.getFirst();
+            FakeRequest.Answer file = create(files);
+            write(files, file, 0, 100, 1);
+            commitsToPutOff.set(3);
+            assertThat(fsync(files, file).await().errno()).isZero();
+            assertThat(commitsToPutOff).hasValue(0);
+
+            write(files, file, 100, 100, 1);
+            commitsToPutOff.set(3);
+            FakeRequest syncfs = new FakeRequest();
+            files.syncfs(syncfs, VolumeService.ROOT);
+            assertThat(syncfs.await().errno()).isZero();
+            assertThat(commitsToPutOff).hasValue(0);
+
+            write(files, file, 200, 100, 1);
+            commitsToPutOff.set(3);
+            FakeRequest close = new FakeRequest();
+            files.flush(close, file.attr().ino(), file.number(), 1);
+            assertThat(close.await().errno()).isZero();
+            assertThat(commitsToPutOff).hasValue(0);
+
+            write(files, file, 300, 100, 1);
+            commitsToPutOff.set(3);
+            FakeRequest resize = new FakeRequest();
+            files.setattr(
+                    resize,
+                    file.attr().ino(),
+                    new SetAttr(SetAttr.SIZE, FileSystem.NO_HANDLE, 0, 0, 0, 1 << 20, 0, 0, 0));
+            assertThat(resize.await().errno()).isZero();
+            assertThat(commitsToPutOff).hasValue(0);
+            assertThat(read(files, file, 0, 400).await().data()).hasSize(400).containsOnly(1);
+        }
+    }
+
+    @Test
     void shouldCopyBetweenFilesWhoseHandlesDied() throws Exception {
         try (Nodes nodes = nodes(1)) {
             TesseraFileSystem files = nodes.files.getFirst();

@@ -157,14 +157,14 @@ final class BlockMap {
             }
         } catch (BrickException e) {
             failure = e;
+            if (e.reason() == BrickException.Reason.UNREACHABLE) {
+                bricks.failed(brick); // not so if only a block is withheld: then others use the client meanwhile
+            }
         }
         if (failure == null) {
             return made;
         }
         unmap(made.values());
-        if (failure.reason() == BrickException.Reason.UNREACHABLE) {
-            bricks.failed(brick);
-        }
         throw failure;
     }
 

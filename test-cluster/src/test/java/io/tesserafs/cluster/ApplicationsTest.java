@@ -17,7 +17,7 @@ class ApplicationsTest {
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.oneNode("applications", "4G");
+    static final TestCluster CLUSTER = TestCluster.oneNode("applications", "4G").patient();
 
     @AfterAll
     static void shouldLeaveAConsistentVolume() {

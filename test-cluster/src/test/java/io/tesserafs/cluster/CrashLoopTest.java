@@ -34,7 +34,7 @@ class CrashLoopTest {
     private static final Duration LIMIT = Duration.ofSeconds(45);
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.oneNode("crash", "1G");
+    static final TestCluster CLUSTER = TestCluster.oneNode("crash", "1G").patient();
 
     /** One worker: a kind of load, its directory in the mount, and its memory outside. */
     private record Worker(String kind, int number) {

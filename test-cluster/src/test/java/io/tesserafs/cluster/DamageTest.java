@@ -32,7 +32,7 @@ class DamageTest {
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.stopped("damage", "128M");
+    static final TestCluster CLUSTER = TestCluster.stopped("damage", "128M").patient();
 
     @Test
     void shouldRecoverAPrefixOrRefuseWhenThePoolIsDamaged() throws IOException {

@@ -15,7 +15,7 @@ class FsxTest {
     private static final int OPERATIONS = Integer.getInteger("tessera.fsx.operations", 4000);
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.oneNode("fsx", "1G");
+    static final TestCluster CLUSTER = TestCluster.oneNode("fsx", "1G").patient();
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 4})

@@ -17,7 +17,7 @@ class FullPoolTest {
     private static final int FILLS = 2;
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.apart("full", "192M", 2);
+    static final TestCluster CLUSTER = TestCluster.apart("full", "192M", 2).patient();
 
     @Test
     void shouldKeepWhatIsConfirmedWhileItIsFull() throws IOException {

@@ -15,7 +15,7 @@ class LifecycleTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.oneNode("lifecycle", "1G");
+    static final TestCluster CLUSTER = TestCluster.oneNode("lifecycle", "1G").patient();
 
     @BeforeEach
     void up() {

@@ -14,13 +14,13 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** What becomes of locks when the node of their holder dies. Needs two nodes. */
 @Tag("cluster")
 class LocksOfDeadNodesTest {
-    /** Far more than any lease. */
+    /** Far more than a lease. */
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
     private static final long POLL_MS = 20;
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.ofNodes("deadlocks", "256M");
+    static final TestCluster CLUSTER = TestCluster.ofNodes("deadlocks", "256M").lease(Duration.ofSeconds(12));
 
     @Test
     void shouldGiveTheLocksOfADeadNodeToWhoWaitsForThem() throws Exception {

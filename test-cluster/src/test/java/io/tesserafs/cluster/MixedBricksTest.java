@@ -14,7 +14,7 @@ class MixedBricksTest {
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.together("mixed", "512M", 3);
+    static final TestCluster CLUSTER = TestCluster.together("mixed", "512M", 3).lease(Duration.ofSeconds(12));
 
     private static Path file(int node) {
         return CLUSTER.nodes().get(node - 1).mount().resolve("file");

@@ -15,7 +15,10 @@ import java.util.concurrent.locks.LockSupport;
  */
 final class NetNode extends TestNode {
     private static final int FABRIC_PORT = 7400;
-    private static final Duration STOP_LIMIT = Duration.ofSeconds(40);
+    private static final Duration SHUTDOWN_TIMEOUT = Duration.ofSeconds(60);
+    /** After its timeout a daemon ends by itself, and its log says why. */
+    private static final Duration STOP_LIMIT = SHUTDOWN_TIMEOUT.plusSeconds(30);
+
     private static final Duration QUICK = Duration.ofSeconds(15);
     /** To reach it is to abort the whole cluster, and a machine that is busy may take long to start a program. */
     private static final Duration STATUS_LIMIT = Duration.ofSeconds(60);
@@ -40,7 +43,7 @@ final class NetNode extends TestNode {
         return place;
     }
 
-    void writeConfig(String zooKeeper, String poolSize) {
+    void writeConfig(String zooKeeper, String poolSize, TestCluster.Times times) {
         try {
             Files.createDirectories(directory());
             Files.writeString(directory().resolve("node.yaml"), """
@@ -50,8 +53,7 @@ final class NetNode extends TestNode {
                       size: %s
                     coordination:
                       connect: %s
-                      sessionTimeout: 4s
-                    fabric:
+                    %sfabric:
                       listen: %s:%d
                       secretFile: %s
                       tcpOnly: true
@@ -60,14 +62,17 @@ final class NetNode extends TestNode {
                         path: mnt
                     log:
                       file: log/tesserad.log
+                    shutdownTimeout: %ds
                     """.formatted(
                             number(),
                             directory(),
                             poolSize,
                             zooKeeper,
+                            times.yaml(),
                             place.address(),
                             FABRIC_PORT,
-                            clusterDirectory.resolve("cluster.secret")));
+                            clusterDirectory.resolve("cluster.secret"),
+                            SHUTDOWN_TIMEOUT.toSeconds()));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

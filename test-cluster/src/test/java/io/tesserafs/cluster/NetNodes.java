@@ -27,7 +27,7 @@ final class NetNodes implements AutoCloseable {
     private Optional<Command.Running> zooKeeper = Optional.empty();
 
     /** Prepares them; nothing runs yet. */
-    NetNodes(int count, Path directory, String poolSize, Command commands) {
+    NetNodes(int count, Path directory, String poolSize, TestCluster.Times times, Command commands) {
         this.directory = directory;
         this.commands = commands;
         List<String> names = new ArrayList<>(
@@ -38,7 +38,7 @@ final class NetNodes implements AutoCloseable {
         nodes = IntStream.rangeClosed(1, count)
                 .mapToObj(i -> new NetNode(i, links.places().get(i - 1), directory, poolSize, commands))
                 .toList();
-        nodes.forEach(node -> node.writeConfig(zooKeeperPlace.address() + ":" + ZOOKEEPER_PORT, poolSize));
+        nodes.forEach(node -> node.writeConfig(zooKeeperPlace.address() + ":" + ZOOKEEPER_PORT, poolSize, times));
     }
 
     List<NetNode> nodes() {

@@ -17,7 +17,7 @@ class NetNodesTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.apart("apart", "512M", 2);
+    static final TestCluster CLUSTER = TestCluster.apart("apart", "512M", 2).lease(Duration.ofSeconds(12));
 
     @AfterEach
     void heal() {
@@ -71,7 +71,7 @@ class NetNodesTest {
         }
     }
 
-    /** Longer than any lease lives, and than ZooKeeper keeps the entries of a node that is silent. */
+    /** Longer than a lease and a margin, and than ZooKeeper keeps the entries of a node that is silent. */
     private static final Duration LONG_ABSENCE = Duration.ofSeconds(14);
 
     @Test

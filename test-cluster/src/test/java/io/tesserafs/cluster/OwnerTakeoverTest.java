@@ -39,7 +39,7 @@ class OwnerTakeoverTest {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.apart("takeover", "512M", 3);
+    static final TestCluster CLUSTER = TestCluster.apart("takeover", "512M", 3).lease(Duration.ofSeconds(15));
 
     private static List<NetNode> nodes() {
         return CLUSTER.network().nodes();

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @Tag("cluster")
 class PosixTest {
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.oneNode("posix", "1G");
+    static final TestCluster CLUSTER = TestCluster.oneNode("posix", "1G").patient();
 
     @TestFactory
     Stream<DynamicTest> shouldKeepThePromisesOfPosix() {

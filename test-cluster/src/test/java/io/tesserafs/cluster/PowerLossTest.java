@@ -28,7 +28,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * and the pool's header gets the boot id of another boot.
  */
 @Tag("cluster")
-@Timeout(value = 3, unit = TimeUnit.MINUTES)
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
 class PowerLossTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int BYTES = 1 << 20;
@@ -48,7 +48,7 @@ class PowerLossTest {
     private static final int CRC_AT = 508;
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.apart("power", "512M", 2);
+    static final TestCluster CLUSTER = TestCluster.apart("power", "512M", 2).lease(Duration.ofSeconds(12));
 
     private final NetNode survivor = CLUSTER.network().nodes().get(0);
     private final NetNode victim = CLUSTER.network().nodes().get(1);

@@ -21,7 +21,7 @@ class ScaleTest {
     private static final long GIB = 1L << 30;
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.oneNode("scale", "3G");
+    static final TestCluster CLUSTER = TestCluster.oneNode("scale", "3G").patient();
 
     @Test
     void shouldListAHugeDirectoryWithStableCookiesWhileItChanges() {

@@ -39,7 +39,7 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
     private final boolean startNodes;
     private final int nodeCount;
     private final boolean apart;
-    private boolean patient;
+    private Times times = Times.DEFAULT;
     private Path directory = Path.of("/nonexistent");
     private Path scratch = directory;
     private List<? extends TestNode> nodes = List.of();
@@ -79,9 +79,42 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         return new TestCluster(name, poolSize, false, 1, false);
     }
 
-    /** For tests without faults: nodes that are {@link #together} outlive that the machine stalls, for longer than nodes otherwise do. */
+    /**
+     * How long nodes may be silent.
+     *
+     * @param leaseTerm of the sessions with a volume
+     * @param sessionTimeout of the sessions with ZooKeeper, but for the node that runs it
+     */
+    record Times(Duration leaseTerm, Duration sessionTimeout) {
+        /** Those of a node that is not told otherwise. */
+        static final Times DEFAULT = new Times(Duration.ofSeconds(7), Duration.ofSeconds(4));
+
+        /** The longest there are. */
+        static final Times PATIENT = new Times(Duration.ofSeconds(30), Duration.ofSeconds(20));
+
+        Times {
+            assertThat(leaseTerm).isBetween(DEFAULT.leaseTerm(), PATIENT.leaseTerm());
+        }
+
+        /** What a node's configuration has under {@code coordination}. */
+        String yaml() {
+            return "  leaseTerm: %ds\n  sessionTimeout: %ds\n"
+                    .formatted(leaseTerm.toSeconds(), sessionTimeout.toSeconds());
+        }
+    }
+
+    /** For tests without faults: nodes outlive that the machine stalls, for longer than nodes otherwise do. */
     TestCluster patient() {
-        patient = true;
+        times = Times.PATIENT;
+        return this;
+    }
+
+    /**
+     * For tests with faults: leases so long that applications on the other nodes outlive that the machine stalls, and so short that the test can wait for the
+     * end of one. From 7 to 30 seconds.
+     */
+    TestCluster lease(Duration term) {
+        times = new Times(term, Times.DEFAULT.sessionTimeout());
         return this;
     }
 
@@ -153,7 +186,7 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         commands = Optional.of(runner);
         if (apart) {
             NetNodes.sweep(directory.toAbsolutePath().getParent(), runner);
-            NetNodes made = new NetNodes(nodeCount, directory, poolSize, runner);
+            NetNodes made = new NetNodes(nodeCount, directory, poolSize, times, runner);
             network = Optional.of(made);
             nodes = made.nodes();
             made.start();
@@ -162,8 +195,8 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         nodes = IntStream.rangeClosed(1, nodeCount)
                 .mapToObj(i -> new TestNode(i, directory, poolSize, nodeCount, runner))
                 .toList();
-        if (patient) {
-            writePatientConfigs();
+        if (!times.equals(Times.DEFAULT)) {
+            writeConfigs();
         }
         if (startNodes) {
             node().start();
@@ -171,7 +204,7 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
     }
 
     /** As {@code tessera up} would write them, but for these times. */
-    private void writePatientConfigs() {
+    private void writeConfigs() {
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             for (TestNode node : nodes) {
                 NodeLayout layout = NodeLayout.of(directory, node.number());
@@ -187,10 +220,13 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
                                 node.number() == 1,
                                 NodeLayout.of(directory, 1).secret()));
                 String text = Files.readString(layout.config());
-                Files.writeString(
-                        layout.config(),
-                        text.replace("sessionTimeout: 4s", "sessionTimeout: 20s")
-                                .replace("coordination:\n", "coordination:\n  leaseTerm: 30s\n"));
+                // The node that runs ZooKeeper has a timeout of its own, which is longer than ours.
+                String ours =
+                        node.number() == 1 ? times.yaml().replaceAll("(?m)^ *sessionTimeout.*\n", "") : times.yaml();
+                String changed = text.replaceAll("(?m)^ *sessionTimeout.*\n", "")
+                        .replace("coordination:\n", "coordination:\n" + ours);
+                assertThat(changed).contains(ours);
+                Files.writeString(layout.config(), changed);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);

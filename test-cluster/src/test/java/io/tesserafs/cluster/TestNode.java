@@ -16,7 +16,14 @@ import java.util.stream.Stream;
  * node made by {@code tessera up}.
  */
 class TestNode {
-    static final Duration START_LIMIT = Duration.ofSeconds(90);
+    /** {@code up} gives a node three minutes, and then says what is wrong. */
+    static final Duration START_LIMIT = Duration.ofSeconds(200);
+
+    /** {@code down} gives a node two minutes, and then says what is wrong. */
+    private static final Duration STOP_LIMIT = Duration.ofSeconds(150);
+
+    /** Longer than what a command gives itself, but for work on a whole volume: two minutes. */
+    private static final Duration CLI_LIMIT = Duration.ofSeconds(150);
 
     private static final Duration END_LIMIT = Duration.ofSeconds(30);
     private static final Duration DUMP_LIMIT = Duration.ofSeconds(15);
@@ -58,7 +65,7 @@ class TestNode {
 
     Command.Result tryStart() {
         return tessera(
-                START_LIMIT,
+                START_LIMIT.multipliedBy(nodeCount),
                 "up",
                 "--state",
                 clusterDirectory.toString(),
@@ -70,8 +77,7 @@ class TestNode {
 
     /** The orderly end of the cluster. */
     void stop() {
-        tessera(END_LIMIT.multipliedBy(2), "down", "--state", clusterDirectory.toString())
-                .expectSuccess();
+        cli("down").expectSuccess();
     }
 
     /** SIGKILL; back when the process is gone. */
@@ -107,7 +113,8 @@ class TestNode {
         List<String> all = new ArrayList<>(List.of(arguments));
         all.add("--state");
         all.add(clusterDirectory.toString());
-        return tessera(Command.DEFAULT_LIMIT, all.toArray(String[]::new));
+        boolean isDown = all.getFirst().equals("down");
+        return tessera(isDown ? STOP_LIMIT.multipliedBy(nodeCount) : CLI_LIMIT, all.toArray(String[]::new));
     }
 
     private Command.Result tessera(Duration limit, String... arguments) {

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class NodeSessionTest {
-    private static final int PATIENCE_S = 30;
+    private static final int PATIENCE_S = 60;
 
     @TempDir
     Path directory;
@@ -37,7 +37,7 @@ class NodeSessionTest {
         CountDownLatch done = new CountDownLatch(1);
         AtomicInteger searches = new AtomicInteger();
         try (OwnerFixture fixture = new OwnerFixture(directory);
-                OwnedVolume owner = OwnedVolumes.owned(fixture.owner(), new SessionTerms(5000, 500));
+                OwnedVolume owner = OwnedVolumes.owned(fixture.owner(), new SessionTerms(15_000, 500));
                 TokenCache tokens = new TokenCache(10)) {
             tokens.onRecall(new NothingCached());
             OwnerFinder finder = volume -> {

@@ -42,7 +42,7 @@ class SessionLocksTest {
     private static final int NODE = 1;
     private static final int OWNER_NODE = 2;
     private static final SessionId STRANGER = new SessionId(99);
-    private static final SessionTerms TERMS = new SessionTerms(10_000, 500);
+    private static final SessionTerms TERMS = new SessionTerms(30_000, 500);
 
     @TempDir
     Path directory;

@@ -18,12 +18,12 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A session whose owner is gone while the next one has been elected, but is still reading the log. */
-@Timeout(60)
+@Timeout(120)
 class VacantVolumeTest {
     private static final int NODE = 2;
     private static final int OWNER_NODE = 1;
     private static final int ENOUGH = 20;
-    private static final SessionTerms TERMS = new SessionTerms(6000, 500);
+    private static final SessionTerms TERMS = new SessionTerms(12_000, 500);
     private static final long POLL_MS = 10;
 
     @TempDir

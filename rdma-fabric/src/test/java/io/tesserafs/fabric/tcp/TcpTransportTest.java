@@ -168,8 +168,8 @@ class TcpTransportTest extends TransportContract {
 
     @Test
     void shouldKeepAConnectionWithNothingToSay() throws Exception {
-        try (TcpTransport dave = new TcpTransport(config(new PeerId(4, 4)).withKeepAlive(5, 2000));
-                TcpTransport erin = new TcpTransport(config(new PeerId(5, 5)).withKeepAlive(5, 2000))) {
+        try (TcpTransport dave = new TcpTransport(config(new PeerId(4, 4)).withKeepAlive(5, 20_000));
+                TcpTransport erin = new TcpTransport(config(new PeerId(5, 5)).withKeepAlive(5, 20_000))) {
             serveAll(dave);
             Connection quiet = erin.connect(dave.start());
             TcpConnection seen = (TcpConnection) quiet;

@@ -112,7 +112,7 @@ final class ChaosLoad {
         };
     }
 
-    /** For a cluster without faults: ends the workers, and looks from another node for all that they were promised. */
+    /** For a cluster without faults: ends the workers, and looks from another node for all that they were promised. A node that lost its session may still be at beginning another. */
     void stopWorkers() {
         workers.forEach(Command.Running::terminate);
         for (Command.Running worker : workers) {
@@ -122,6 +122,7 @@ final class ChaosLoad {
                     .isEqualTo(STOPPED);
         }
         workers.clear();
+        cluster.network().awaitSessions();
         for (int node = 0; node < directories.size(); node++) {
             for (String kind : KINDS) {
                 int through = (node + 1) % directories.size();
@@ -133,6 +134,7 @@ final class ChaosLoad {
     /** For a cluster without faults, after the length of {@link #startShared}. */
     void checkShared() throws IOException {
         shared.forEach(process -> process.await(LIMIT).expectSuccess());
+        cluster.network().awaitSessions();
         hearOfLosses();
         // Once more without tolerance, from everywhere, so that what is there in the end becomes part of the histories.
         List<Command.Running> last = new ArrayList<>();

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
@@ -21,7 +22,7 @@ final class NetNode extends TestNode {
 
     private static final Duration QUICK = Duration.ofSeconds(15);
     /** To reach it is to abort the whole cluster, and a machine that is busy may take long to start a program. */
-    private static final Duration STATUS_LIMIT = Duration.ofSeconds(60);
+    private static final Duration ASK_LIMIT = Duration.ofSeconds(90);
 
     private static final long CLOCK_OFFSET_S = 1_000_000;
     private static final long POLL_NS = Duration.ofMillis(20).toNanos();
@@ -133,13 +134,16 @@ final class NetNode extends TestNode {
     }
 
     private Command.Result status() {
-        return commands.run(
-                STATUS_LIMIT,
-                clusterDirectory,
-                TestDirectories.root().resolve("tessera").toString(),
-                "status",
-                "--socket",
-                directory().resolve("admin.sock").toString());
+        return ask("status");
+    }
+
+    /** {@code tessera COMMAND ...}, of this node. */
+    Command.Result ask(String... command) {
+        List<String> all = new ArrayList<>();
+        all.add(TestDirectories.root().resolve("tessera").toString());
+        all.addAll(List.of(command));
+        all.addAll(List.of("--socket", directory().resolve("admin.sock").toString()));
+        return commands.run(ASK_LIMIT, clusterDirectory, all.toArray(String[]::new));
     }
 
     @Override

@@ -1,5 +1,9 @@
 package io.tesserafs.cluster;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -8,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -18,6 +23,8 @@ import java.util.stream.Stream;
 final class NetNodes implements AutoCloseable {
     private static final int ZOOKEEPER_PORT = 2181;
     private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final long POLL_NS = Duration.ofMillis(100).toNanos();
+    private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final Path directory;
     private final Command commands;
@@ -97,7 +104,7 @@ final class NetNodes implements AutoCloseable {
         zooKeeper = Optional.empty();
     }
 
-    /** Ends all faults; what was killed is started again. Back when all nodes are ready, and their mounts have sessions. */
+    /** Ends all faults; what was killed is started again. Back when all nodes are ready and reach each other, and their mounts have sessions. */
     void heal() {
         links.places().forEach(NetLinks.Place::heal);
         if (zooKeeper.isEmpty()) {
@@ -111,6 +118,42 @@ final class NetNodes implements AutoCloseable {
             }
         }
         nodes.forEach(node -> node.awaitReady().expectSuccess());
+        awaitMembers();
+        awaitSessions();
+    }
+
+    /** Back when every node counts all of them as members, and all answer it: before, commands that name a node may be refused. */
+    private void awaitMembers() {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        for (NetNode node : nodes) {
+            Command.Result list = node.ask("node", "list", "--json");
+            while (!showsAllReady(list)) {
+                String last = list.output();
+                assertThat(System.nanoTime())
+                        .as(() -> "time when node " + node.number() + " did not see all nodes ready yet, but:\n" + last)
+                        .isLessThan(end);
+                LockSupport.parkNanos(POLL_NS);
+                list = node.ask("node", "list", "--json");
+            }
+        }
+    }
+
+    private boolean showsAllReady(Command.Result list) {
+        if (list.status() != 0) {
+            return false;
+        }
+        try {
+            JsonNode known = MAPPER.readTree(list.output());
+            return known.size() == nodes.size()
+                    && IntStream.range(0, known.size())
+                            .allMatch(i -> known.get(i).path("state").asText().equals("ready"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** For a cluster without faults. Back when every mount has a session that can change names; a node that lost its own begins another by itself. */
+    void awaitSessions() {
         for (NetNode node : nodes) {
             String probe = node.mount().resolve(".healed-" + node.number()).toString();
             commands.shell(

@@ -2,6 +2,7 @@ package io.tesserafs.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @Tag("cluster")
 class NetNodesTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final ObjectMapper MAPPER = new ObjectMapper();
 
     @RegisterExtension
     static final TestCluster CLUSTER = TestCluster.apart("apart", "512M", 2).lease(Duration.ofSeconds(12));
@@ -56,8 +58,24 @@ class NetNodesTest {
         assertThat(Files.readString(directory.resolve("f"))).isEqualTo("kept\n");
     }
 
+    /** The log is on both bricks: the owner makes a mirror when it has seen the other node, and not while ZooKeeper is away. */
+    private static void awaitMirror() throws IOException {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        while (true) {
+            Command.Result owner = CLUSTER.network().nodes().getFirst().ask("volume", "owner", "--json");
+            if (owner.status() == 0
+                    && MAPPER.readTree(owner.output()).path("mirrorBrick").asInt() != 0) {
+                return;
+            }
+            assertThat(System.nanoTime())
+                    .as(() -> "time when there was no mirror yet, but:\n" + owner.output())
+                    .isLessThan(end);
+        }
+    }
+
     /** Each has been at the other's brick: a node that nobody has seen yet is not found while ZooKeeper is away. */
     private static void letNodesMeet(Path directory) throws IOException {
+        awaitMirror();
         for (NetNode node : CLUSTER.network().nodes()) {
             Path here = node.mount().resolve(directory.getFileName());
             Files.writeString(here.resolve("of" + node.number()), "met");

@@ -34,7 +34,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Tag("cluster")
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class OwnerTakeoverTest {
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    /** Some leases: what the dead owner's own session held is given to others when its lease is over. */
+    private static final Duration LIMIT = Duration.ofSeconds(90);
+
     private static final long POLL_NS = 1_000_000;
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -43,14 +45,6 @@ class OwnerTakeoverTest {
 
     private static List<NetNode> nodes() {
         return CLUSTER.network().nodes();
-    }
-
-    private static Command.Result ask(NetNode node, String... command) {
-        List<String> all = new ArrayList<>();
-        all.add(TestDirectories.root().resolve("tessera").toString());
-        all.addAll(List.of(command));
-        all.addAll(List.of("--socket", node.directory().resolve("admin.sock").toString()));
-        return CLUSTER.commands().run(LIMIT, CLUSTER.directory(), all.toArray(String[]::new));
     }
 
     @AfterEach
@@ -62,7 +56,7 @@ class OwnerTakeoverTest {
     private static int awaitOwner(NetNode asked, String field, IntPredicate wanted) throws IOException {
         long end = System.nanoTime() + LIMIT.toNanos();
         while (true) {
-            Command.Result result = ask(asked, "volume", "owner", "--json");
+            Command.Result result = asked.ask("volume", "owner", "--json");
             int value = result.status() == 0
                     ? MAPPER.readTree(result.output()).path(field).asInt()
                     : 0;
@@ -201,12 +195,8 @@ class OwnerTakeoverTest {
             for (int round = 0; round < 6; round++) {
                 application.awaitMore(10);
                 NetNode next = nodes().get(round % nodes().size());
-                ask(
-                                nodes().get((round + 1) % nodes().size()),
-                                "volume",
-                                "owner",
-                                "move",
-                                Integer.toString(next.number()))
+                nodes().get((round + 1) % nodes().size())
+                        .ask("volume", "owner", "move", Integer.toString(next.number()))
                         .expectSuccess();
                 awaitOwner(first, "node", node -> node == next.number());
             }

@@ -92,10 +92,6 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
         /** The longest there are. */
         static final Times PATIENT = new Times(Duration.ofSeconds(30), Duration.ofSeconds(20));
 
-        Times {
-            assertThat(leaseTerm).isBetween(DEFAULT.leaseTerm(), PATIENT.leaseTerm());
-        }
-
         /** What a node's configuration has under {@code coordination}. */
         String yaml() {
             return "  leaseTerm: %ds\n  sessionTimeout: %ds\n"
@@ -114,6 +110,7 @@ final class TestCluster implements BeforeAllCallback, AfterEachCallback, AfterAl
      * end of one. From 7 to 30 seconds.
      */
     TestCluster lease(Duration term) {
+        assertThat(term).isBetween(Times.DEFAULT.leaseTerm(), Times.PATIENT.leaseTerm());
         times = new Times(term, Times.DEFAULT.sessionTimeout());
         return this;
     }

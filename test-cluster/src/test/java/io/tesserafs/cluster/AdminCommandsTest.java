@@ -1,6 +1,5 @@
 package io.tesserafs.cluster;
 
-import static io.tesserafs.cluster.Operator.values;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -38,12 +37,12 @@ class AdminCommandsTest {
     @ValueSource(ints = {1, 2})
     void shouldListNodesAndHowTheyAreReached(int node) throws Exception {
         JsonNode nodes = OPERATOR.awaitJson(
-                all -> values(all, "state").equals(List.of("ready", "ready"))
-                        && values(all, "via").contains("shm"),
+                all -> Operator.values(all, "state").equals(List.of("ready", "ready"))
+                        && Operator.values(all, "via").contains("shm"),
                 node,
                 "node",
                 "list");
-        assertThat(values(nodes, "node")).containsExactly("1", "2");
+        assertThat(Operator.values(nodes, "node")).containsExactly("1", "2");
         assertThat(nodes.get(node - 1).path("via").asText()).isEqualTo("local");
         assertThat(nodes.get(NODES - node).path("via").asText()).isEqualTo("shm");
         assertThat(nodes.get(NODES - node).path("roundTripUs").asLong()).isPositive();
@@ -54,14 +53,14 @@ class AdminCommandsTest {
     @ValueSource(ints = {1, 2})
     void shouldListTheBricksOfAllNodes(int node) throws Exception {
         JsonNode bricks = OPERATOR.awaitJson(
-                all -> values(all, "state").equals(List.of("up", "up"))
-                        && values(all, "via").contains("shm"),
+                all -> Operator.values(all, "state").equals(List.of("up", "up"))
+                        && Operator.values(all, "via").contains("shm"),
                 node,
                 "brick",
                 "list");
-        assertThat(values(bricks, "node")).containsExactlyInAnyOrder("1", "2");
-        assertThat(values(bricks, "via")).containsExactlyInAnyOrder("local", "shm");
-        assertThat(values(bricks, "persistence")).doesNotContain("");
+        assertThat(Operator.values(bricks, "node")).containsExactlyInAnyOrder("1", "2");
+        assertThat(Operator.values(bricks, "via")).containsExactlyInAnyOrder("local", "shm");
+        assertThat(Operator.values(bricks, "persistence")).doesNotContain("");
         OPERATOR.awaitText(List.of("PERSISTENCE", "shm", "node2/pool"), node, "brick", "list");
     }
 
@@ -85,7 +84,7 @@ class AdminCommandsTest {
                         node,
                         "status")
                 .path("nodes");
-        assertThat(values(nodes, "node")).containsExactly("1", "2");
+        assertThat(Operator.values(nodes, "node")).containsExactly("1", "2");
         assertThat(nodes.get(0).path("peers").get(0).path("node").asInt()).isEqualTo(2);
         assertThat(nodes.get(1).path("volumes").get(0).path("totalBytes").asLong())
                 .isPositive();
@@ -110,7 +109,8 @@ class AdminCommandsTest {
                 .output());
         assertThat(stat.path("size").asLong()).isEqualTo(3 << 20);
         assertThat(stat.path("extents")).isNotEmpty();
-        assertThat(values(stat.path("bricks"), "brick")).containsAll(values(stat.path("extents"), "brick"));
+        assertThat(Operator.values(stat.path("bricks"), "brick"))
+                .containsAll(Operator.values(stat.path("extents"), "brick"));
         assertThat(CLUSTER.commands()
                         .run(
                                 LIMIT,
@@ -148,17 +148,17 @@ class AdminCommandsTest {
 
             JsonNode tokens =
                     OPERATOR.json(node, "token", "list", here.toString()).path("tokens");
-            assertThat(values(tokens, "node")).contains("1", "2");
-            assertThat(values(tokens, "kind")).contains("data");
+            assertThat(Operator.values(tokens, "node")).contains("1", "2");
+            assertThat(Operator.values(tokens, "kind")).contains("data");
             assertThat(OPERATOR.text(node, "token", "list", here.toString()))
                     .contains("INODE", "data", "shared", "node1", "node2");
-            assertThat(values(OPERATOR.json(node, "token", "list").path("tokens"), "ino"))
+            assertThat(Operator.values(OPERATOR.json(node, "token", "list").path("tokens"), "ino"))
                     .contains(tokens.get(0).path("ino").asText());
 
             mappings.forEach(mapping -> assertThat(mapping.getString(0)).isEqualTo("kept"));
             assertThat(mappings).allMatch(MemorySegment::isLoaded);
             JsonNode recalled = OPERATOR.json(node, "token", "recall", here.toString());
-            assertThat(values(recalled.path("recalled"), "node")).contains("1", "2");
+            assertThat(Operator.values(recalled.path("recalled"), "node")).contains("1", "2");
             assertThat(mappings).noneMatch(MemorySegment::isLoaded);
             mappings.forEach(mapping -> assertThat(mapping.getString(0)).isEqualTo("kept"));
             assertThat(OPERATOR.text(node, "token", "recall", here.toString())).contains("Recalled ");
@@ -208,12 +208,13 @@ class AdminCommandsTest {
     @ValueSource(ints = {1, 2})
     void shouldListSessions(int node) throws Exception {
         JsonNode sessions = OPERATOR.awaitJson(
-                        answer -> values(answer.path("sessions"), "state").equals(List.of("active", "active")),
+                        answer -> Operator.values(answer.path("sessions"), "state")
+                                .equals(List.of("active", "active")),
                         node,
                         "session",
                         "list")
                 .path("sessions");
-        assertThat(values(sessions, "node")).containsExactlyInAnyOrder("1", "2");
+        assertThat(Operator.values(sessions, "node")).containsExactlyInAnyOrder("1", "2");
         assertThat(OPERATOR.text(node, "session", "list", "main")).contains("HEARD", "node1", "node2", "active");
     }
 
@@ -238,10 +239,10 @@ class AdminCommandsTest {
         JsonNode healthy = MAPPER.readTree(
                 CLUSTER.node().cli("doctor", "--json").expectSuccess().output());
         assertThat(healthy.path("healthy").asBoolean()).isTrue();
-        assertThat(values(healthy.path("findings"), "verdict")).doesNotContain("FAIL");
-        assertThat(values(healthy.path("findings"), "check"))
+        assertThat(Operator.values(healthy.path("findings"), "verdict")).doesNotContain("FAIL");
+        assertThat(Operator.values(healthy.path("findings"), "check"))
                 .contains("fuse.device", "rdma.libraries", "pool.file", "cluster.zookeeper");
-        assertThat(values(healthy.path("findings"), "fact"))
+        assertThat(Operator.values(healthy.path("findings"), "fact"))
                 .anyMatch(fact -> fact.startsWith("node 2 at tcp://"))
                 .anyMatch(fact -> fact.startsWith("node 1 at tcp://"));
 
@@ -272,8 +273,9 @@ class AdminCommandsTest {
         Path mount = Files.createDirectories(CLUSTER.directory().resolve("scratch-mount"));
         OPERATOR.text(2, "mount", "scratch", mount.toString());
         Files.writeString(mount.resolve("f"), "there");
-        assertThat(values(OPERATOR.json(2, "volume", "list"), "name")).contains("main", "scratch");
-        assertThat(values(OPERATOR.json(2, "session", "list", "scratch").path("sessions"), "node"))
+        assertThat(Operator.values(OPERATOR.json(2, "volume", "list"), "name")).contains("main", "scratch");
+        assertThat(Operator.values(
+                        OPERATOR.json(2, "session", "list", "scratch").path("sessions"), "node"))
                 .containsExactly("2");
         assertThat(OPERATOR.ask(1, "volume", "delete", "scratch", "--force")
                         .expectFailure()
@@ -282,7 +284,8 @@ class AdminCommandsTest {
         OPERATOR.text(2, "umount", mount.toString());
         delete("scratch");
         for (int node = 1; node <= NODES; node++) {
-            assertThat(values(OPERATOR.json(node, "volume", "list"), "name")).containsExactly("main");
+            assertThat(Operator.values(OPERATOR.json(node, "volume", "list"), "name"))
+                    .containsExactly("main");
         }
     }
 }

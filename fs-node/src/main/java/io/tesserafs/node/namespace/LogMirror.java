@@ -73,7 +73,7 @@ final class LogMirror implements LogWriter.Copy {
     private volatile long copiedLsn = Long.MAX_VALUE;
 
     /** Of the segments that may still be written or flushed. */
-    private final Map<Long, BlockHandle> segments = new HashMap<>();
+    private final Map<Long, OwnerBricks.Mapped> segments = new HashMap<>();
     /** All that was ever allocated for the copy. */
     private final Set<Long> allocated = new HashSet<>();
 
@@ -158,12 +158,12 @@ final class LogMirror implements LogWriter.Copy {
     }
 
     private BlockHandle handle(LogWriter.Segment segment) throws BrickException {
-        BlockHandle handle = segments.get(segment.entry().block());
-        if (handle == null) {
+        OwnerBricks.Mapped copy = segments.get(segment.entry().block());
+        if (copy == null) {
             throw new BrickException(
                     Reason.NOT_FOUND, "segment " + segment.entry().sequence() + " has no copy");
         }
-        return handle;
+        return copy.handle();
     }
 
     private static MemorySegment memory(BlockHandle home) {
@@ -243,7 +243,7 @@ final class LogMirror implements LogWriter.Copy {
     private void map(LogWriter.Segment segment) throws BrickException {
         BlockId id = new BlockId(segment.entry().block());
         allocate(id);
-        segments.put(id.value(), bricks.ask(target(), client -> client.map(id, Access.READ_WRITE)));
+        segments.put(id.value(), bricks.map(target(), id, Access.READ_WRITE));
     }
 
     /**
@@ -265,37 +265,37 @@ final class LogMirror implements LogWriter.Copy {
 
     /** That the block cannot be read here is not the copy's fault, and no reason to give that up. */
     private void copyFromHome(BlockId id, int bytes) throws BrickException {
-        BlockHandle source = bricks.ask(bricks.local(), client -> client.map(id, Access.READ));
+        OwnerBricks.Mapped source = bricks.map(bricks.local(), id, Access.READ);
         try {
-            write(bricks, target(), id, memory(source), bytes);
+            write(bricks, target(), id, memory(source.handle()), bytes);
         } catch (BrickException e) {
             broken(e);
         } finally {
-            bricks.client(bricks.local()).unmap(source);
+            source.unmap();
         }
     }
 
     private static void write(OwnerBricks bricks, BrickId to, BlockId id, MemorySegment bytes, int length)
             throws BrickException {
         allocateUnlessThere(bricks, to, id);
-        BlockHandle target = bricks.ask(to, client -> client.map(id, Access.READ_WRITE));
+        OwnerBricks.Mapped target = bricks.map(to, id, Access.READ_WRITE);
         try {
-            target.write(0, bytes, 0, length);
-            target.flush(0, length);
+            target.handle().write(0, bytes, 0, length);
+            target.handle().flush(0, length);
         } finally {
-            bricks.client(to).unmap(target);
+            target.unmap();
         }
     }
 
     /** Makes a durable copy of another node's block on this node's brick, under the same id. */
     static void bringHome(OwnerBricks bricks, BrickId from, BlockId id) throws BrickException {
-        BlockHandle source = bricks.ask(from, client -> client.map(id, Access.READ));
+        OwnerBricks.Mapped source = bricks.map(from, id, Access.READ);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment bytes = arena.allocate(LogFormat.SEGMENT_BYTES);
-            source.read(0, bytes, 0, LogFormat.SEGMENT_BYTES);
+            source.handle().read(0, bytes, 0, LogFormat.SEGMENT_BYTES);
             write(bricks, bricks.local(), id, bytes, LogFormat.SEGMENT_BYTES);
         } finally {
-            bricks.client(from).unmap(source);
+            source.unmap();
         }
     }
 
@@ -326,15 +326,15 @@ final class LogMirror implements LogWriter.Copy {
             if (mine.isEmpty() || target == null || !isKept()) {
                 return;
             }
-            List<BlockHandle> mapped = new ArrayList<>();
+            List<OwnerBricks.Mapped> mapped = new ArrayList<>();
             for (BlockId id : mine) {
                 allocated.remove(id.value());
-                BlockHandle handle = segments.remove(id.value());
-                if (handle != null) {
-                    mapped.add(handle);
+                OwnerBricks.Mapped copy = segments.remove(id.value());
+                if (copy != null) {
+                    mapped.add(copy);
                 }
             }
-            unmap(target, mapped);
+            OwnerBricks.Mapped.unmapAll(mapped);
             core.lock.lock();
             try {
                 core.spaces.of(target).freeLater(mine);
@@ -402,6 +402,44 @@ final class LogMirror implements LogWriter.Copy {
         return true;
     }
 
+    /** Finds out that the copy cannot be written any more before somebody has to wait for it: another can be made only while the manifest is there. */
+    void noticeLoss() {
+        copying.lock();
+        try {
+            if (state == State.COMPLETE
+                    && !segments.values().stream()
+                            .allMatch(copy -> copy.handle().alive())) {
+                broken(new BrickException(Reason.DEAD_HANDLE, "the connection has ended"));
+            }
+        } finally {
+            copying.unlock();
+        }
+    }
+
+    /**
+     * Returns if the copy's brick refuses this owner nothing, and did not since the copy was complete. Only the connections over which the copy was made can say
+     * that: a brick that was started anew has forgotten whom it refused.
+     *
+     * @throws BrickException FENCED: there is another owner; else it is not known
+     */
+    void checkUnfenced() throws BrickException {
+        Set<BrickClient> reached = new HashSet<>();
+        copying.lock();
+        try {
+            if (state == State.COMPLETE) {
+                segments.values().forEach(copy -> reached.add(copy.client()));
+            }
+        } finally {
+            copying.unlock();
+        }
+        if (reached.isEmpty()) {
+            throw new BrickException(Reason.UNREACHABLE, "the log has no mirror");
+        }
+        for (BrickClient client : reached) {
+            client.list(BlockId.of(core.config.number(), 0), 1); // any call will do
+        }
+    }
+
     /** Has the manifest name the copy, unless it broke; if it breaks later, that is written after this. */
     void sayComplete() throws IOException, StaleEpochException {
         BrickId target = brick;
@@ -439,8 +477,8 @@ final class LogMirror implements LogWriter.Copy {
         become(State.COMPLETE);
         copyTail();
         if (state == State.COMPLETE) {
-            for (BlockHandle copy : segments.values()) {
-                copy.flush(0, LogFormat.SEGMENT_BYTES);
+            for (OwnerBricks.Mapped copy : segments.values()) {
+                copy.handle().flush(0, LogFormat.SEGMENT_BYTES);
             }
         }
     }
@@ -479,6 +517,9 @@ final class LogMirror implements LogWriter.Copy {
                 return;
             } catch (StaleEpochException e) {
                 core.stop(String.valueOf(e.getMessage()));
+            } catch (RuntimeException e) {
+                LOG.error("volume {}: the mirror cannot be given up", core.config.name(), e);
+                core.stop("the mirror cannot be given up: " + e); // else who waits for it would do so for ever
             } catch (IOException e) {
                 LOG.warn(
                         "volume {}: the log is not mirrored, and that cannot be written down: {}",
@@ -508,21 +549,11 @@ final class LogMirror implements LogWriter.Copy {
         } finally {
             core.lock.unlock();
         }
-        if (target != null) {
-            unmap(target, List.copyOf(segments.values()));
-        }
+        List<OwnerBricks.Mapped> mapped = List.copyOf(segments.values());
         segments.clear();
         brick = null;
         copiedLsn = Long.MAX_VALUE;
         become(State.NONE);
-    }
-
-    private void unmap(BrickId target, List<BlockHandle> handles) {
-        try {
-            BrickClient client = bricks.client(target);
-            handles.forEach(client::unmap);
-        } catch (BrickException e) {
-            LOG.debug("volume {}: what was mapped of {} died with it", core.config.name(), target, e);
-        }
+        OwnerBricks.Mapped.unmapAll(mapped);
     }
 }

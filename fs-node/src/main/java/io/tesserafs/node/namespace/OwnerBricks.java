@@ -1,10 +1,15 @@
 package io.tesserafs.node.namespace;
 
+import io.tesserafs.fabric.brick.Access;
+import io.tesserafs.fabric.brick.BlockHandle;
+import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
+import java.util.Collection;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** The bricks of the cluster as one owner of a volume reaches them, all under {@link OwnerSession}. Thread-safe. */
 public interface OwnerBricks {
@@ -27,8 +32,25 @@ public interface OwnerBricks {
         T to(BrickClient brick) throws BrickException;
     }
 
-    /** Asks a brick, and connects anew next time if it does not answer. */
+    /**
+     * Asks a brick what may be asked twice. That the connection has ended shows only when it is used, so that is no answer yet: then it asks once more, over a
+     * new one.
+     */
     default <T> T ask(BrickId brick, Call<T> call) throws BrickException {
+        BrickClient client = client(brick);
+        try {
+            return call.to(client);
+        } catch (BrickException e) {
+            if (e.reason() != Reason.UNREACHABLE) {
+                throw e;
+            }
+            failed(client);
+        }
+        return askOnce(brick, call);
+    }
+
+    /** Asks a brick what must not be asked twice unless the caller knows what the first time may have done; connects anew next time if it does not answer. */
+    default <T> T askOnce(BrickId brick, Call<T> call) throws BrickException {
         BrickClient client = client(brick);
         try {
             return call.to(client);
@@ -38,6 +60,27 @@ public interface OwnerBricks {
             }
             throw e;
         }
+    }
+
+    /** A block, with the client that alone can unmap it. */
+    record Mapped(BrickClient client, BlockHandle handle) {
+        /** Harmless if the connection has ended. */
+        void unmap() {
+            client.unmap(handle);
+        }
+
+        /** The same for several, with as few calls as can be. */
+        static void unmapAll(Collection<Mapped> blocks) {
+            blocks.stream()
+                    .collect(Collectors.groupingBy(
+                            Mapped::client, Collectors.mapping(Mapped::handle, Collectors.toList())))
+                    .forEach(BrickClient::unmapAll);
+        }
+    }
+
+    /** Maps a block of a brick. */
+    default Mapped map(BrickId brick, BlockId id, Access access) throws BrickException {
+        return ask(brick, client -> new Mapped(client, client.map(id, access)));
     }
 
     /** Bricks of other nodes that are up, as last heard. Does not block. */
@@ -51,15 +94,18 @@ public interface OwnerBricks {
 
     /** As {@link #ask}. */
     default void tell(BrickId brick, Order order) throws BrickException {
-        BrickClient client = client(brick);
-        try {
+        ask(brick, client -> {
             order.to(client);
-        } catch (BrickException e) {
-            if (e.reason() == Reason.UNREACHABLE) {
-                failed(client);
-            }
-            throw e;
-        }
+            return true;
+        });
+    }
+
+    /** As {@link #askOnce}. */
+    default void tellOnce(BrickId brick, Order order) throws BrickException {
+        askOnce(brick, client -> {
+            order.to(client);
+            return true;
+        });
     }
 
     /** Just one brick, of this process. */

@@ -305,6 +305,7 @@ final class OwnerKeeper {
 
     /** Finds the log a mirror if it has none. */
     private void keepMirror() throws IOException, StaleEpochException {
+        mirror.noticeLoss();
         mirror.sayComplete();
         if (mirror.state() != LogMirror.State.NONE || --roundsUntilMirror > 0) {
             return;

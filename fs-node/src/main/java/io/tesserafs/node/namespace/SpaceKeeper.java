@@ -195,7 +195,7 @@ final class SpaceKeeper {
     private void free(Space space, List<BlockId> free) throws BrickException {
         boolean done = false;
         try {
-            bricks.tell(space.brick(), client -> client.free(free.toArray(BlockId[]::new)));
+            bricks.tellOnce(space.brick(), client -> client.free(free.toArray(BlockId[]::new)));
             done = true;
         } catch (BrickException e) {
             if (e.reason() != Reason.NOT_FOUND) {
@@ -247,7 +247,7 @@ final class SpaceKeeper {
     private void alloc(Space space, BlockId... ids) throws BrickException {
         boolean done = false;
         try {
-            bricks.tell(space.brick(), client -> client.alloc(ids));
+            bricks.tellOnce(space.brick(), client -> client.alloc(ids));
             done = true;
         } finally {
             core.lock.lock();

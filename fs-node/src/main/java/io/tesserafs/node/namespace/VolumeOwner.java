@@ -399,7 +399,10 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
                         client -> OwnerBlocks.flush(client, ref.block(), ref.offset(), extent.validBytes()));
             }
         } catch (BrickException e) {
-            throw new FsException(Errno.EIO, "flush failed: " + e.getMessage());
+            String message = "flush failed: " + e.getMessage();
+            throw e.reason() == BrickException.Reason.UNREACHABLE
+                    ? new UnavailableException(message) // the bytes are where they are: who wrote them tries again
+                    : new FsException(Errno.EIO, message);
         }
     }
 
@@ -460,12 +463,14 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
             return false;
         }
         LogMirror mirror = keeper.mirror();
-        BrickId copy = mirror.brick();
         try {
             checkUnfenced(bricks.local());
             return switch (mirror.state()) {
                 case NONE, BUILDING -> keeper.isUnmirrored();
-                case COMPLETE -> copy != null && checkUnfenced(copy);
+                case COMPLETE -> {
+                    mirror.checkUnfenced();
+                    yield true;
+                }
                 case BROKEN -> false;
             };
         } catch (BrickException e) {
@@ -482,16 +487,16 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
 
     private boolean isFenced(BrickId brick) {
         try {
-            return !checkUnfenced(brick);
+            checkUnfenced(brick);
+            return false;
         } catch (BrickException e) {
             return e.reason() == BrickException.Reason.FENCED;
         }
     }
 
     /** Any call will do: a brick refuses all of a session that is fenced. */
-    private boolean checkUnfenced(BrickId brick) throws BrickException {
+    private void checkUnfenced(BrickId brick) throws BrickException {
         bricks.tell(brick, client -> client.list(BlockId.of(core.config.number(), 0), 1));
-        return true;
     }
 
     /** Log records from {@code fromLsn} on that are still there, at most {@code max}. Upkeep waits meanwhile. */

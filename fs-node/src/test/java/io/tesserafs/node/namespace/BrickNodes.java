@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** Nodes with a brick each, without network: each can own the one volume there is, and each brick can go away and come back. */
 final class BrickNodes implements AutoCloseable {
@@ -29,6 +30,7 @@ final class BrickNodes implements AutoCloseable {
     private final Map<Integer, LocalFabric> fabrics = new ConcurrentHashMap<>();
     private final Map<Integer, VolumeOwner> owners = new HashMap<>();
     private final Map<Integer, Reach> reaches = new HashMap<>();
+    private final AtomicInteger vainTries = new AtomicInteger();
     private long epoch;
     private long clock = 1_000;
 
@@ -37,6 +39,8 @@ final class BrickNodes implements AutoCloseable {
         private Versioned current = new Versioned(new byte[0], 0);
         private long newest;
         private boolean away;
+        private boolean answersLost;
+        private int refused;
 
         synchronized void raise(long epoch) {
             newest = epoch;
@@ -44,6 +48,20 @@ final class BrickNodes implements AutoCloseable {
 
         synchronized void away(boolean isAway) {
             away = isAway;
+        }
+
+        /** What is written arrives, but nobody hears of it. */
+        synchronized void loseAnswers(boolean areLost) {
+            answersLost = areLost;
+        }
+
+        /** Calls that failed, for all their callers know. */
+        synchronized int refused() {
+            return refused;
+        }
+
+        synchronized int version() {
+            return current.version();
         }
 
         @Override
@@ -59,11 +77,16 @@ final class BrickNodes implements AutoCloseable {
                 throw new StaleEpochException("epoch " + epoch + " is over");
             }
             current = new Versioned(bytes, expectedVersion + 1);
+            if (answersLost) {
+                refused++;
+                throw new IOException("no answer");
+            }
             return current.version();
         }
 
         private void checkThere() throws IOException {
             if (away) {
+                refused++;
                 throw new IOException("away");
             }
         }
@@ -101,6 +124,28 @@ final class BrickNodes implements AutoCloseable {
         if (brick != null) {
             brick.abandon();
         }
+    }
+
+    /** It is up, as others hear; but they cannot connect, and are not connected. */
+    void cutOff(int node) {
+        fabrics.remove(node);
+        reaches.values().forEach(reach -> {
+            FaultyBrick client = reach.clients.remove(new BrickId(node));
+            if (client != null) {
+                client.disconnect();
+            }
+        });
+    }
+
+    void reconnect(int node) {
+        LocalFabric fabric = new LocalFabric();
+        fabric.attach(brick(node));
+        fabrics.put(node, fabric);
+    }
+
+    /** How often somebody has tried in vain to connect to a brick. */
+    int vainTries() {
+        return vainTries.get();
     }
 
     boolean isUp(int node) {
@@ -178,6 +223,7 @@ final class BrickNodes implements AutoCloseable {
         public FaultyBrick client(BrickId brick) throws BrickException {
             LocalFabric fabric = fabrics.get(brick.value());
             if (fabric == null) {
+                vainTries.incrementAndGet();
                 throw new BrickException(Reason.UNREACHABLE, "brick " + brick + " is down");
             }
             FaultyBrick known = clients.get(brick);
@@ -191,6 +237,7 @@ final class BrickNodes implements AutoCloseable {
         @Override
         public void failed(BrickClient client) {
             clients.remove(client.brick(), client);
+            client.close();
         }
 
         @Override

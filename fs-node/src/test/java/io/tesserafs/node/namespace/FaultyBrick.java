@@ -14,20 +14,38 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** A brick whose writes and flushes can be made to fail or wait, and whose answers to ALLOC can get lost. */
+/** A brick whose maps, writes and flushes can be made to fail or wait, whose answers to ALLOC can get lost, and whose connection can end. */
 public final class FaultyBrick implements BrickClient {
-    /** Runs before a block is written or flushed, or after it was allocated, in the thread that does so. */
+    /** Runs before a block is mapped, written or flushed, or after it was allocated, in the thread that does so. */
     public interface Fault {
         void on(BlockId block) throws BrickException;
     }
 
     private final BrickClient brick;
+    private volatile Fault beforeMap = block -> {};
     private volatile Fault beforeWrite = block -> {};
     private volatile Fault beforeFlush = block -> {};
     private volatile Fault afterAlloc = block -> {};
+    private volatile boolean disconnected;
 
     FaultyBrick(BrickClient brick) {
         this.brick = brick;
+    }
+
+    public void beforeMap(Fault fault) {
+        beforeMap = fault;
+    }
+
+    /** What was mapped is dead, and calls find that out. */
+    public void disconnect() {
+        disconnected = true;
+        brick.close();
+    }
+
+    private void checkConnected() throws BrickException {
+        if (disconnected) {
+            throw new BrickException(BrickException.Reason.UNREACHABLE, "the connection has ended");
+        }
     }
 
     public void beforeWrite(Fault fault) {
@@ -69,17 +87,21 @@ public final class FaultyBrick implements BrickClient {
 
     @Override
     public void alloc(BlockId... ids) throws BrickException {
+        checkConnected();
         brick.alloc(ids);
         afterAlloc.on(ids[0]);
     }
 
     @Override
     public void free(BlockId... ids) throws BrickException {
+        checkConnected();
         brick.free(ids);
     }
 
     @Override
     public List<Mapping> mapAll(Access access, int soon, List<BlockId> ids) throws BrickException {
+        checkConnected();
+        beforeMap.on(ids.getFirst());
         return brick.mapAll(access, soon, ids).stream().map(this::faulty).toList();
     }
 
@@ -95,11 +117,13 @@ public final class FaultyBrick implements BrickClient {
 
     @Override
     public long[] list(BlockId from, int max) throws BrickException {
+        checkConnected();
         return brick.list(from, max);
     }
 
     @Override
     public void fence(SessionId victim) throws BrickException {
+        checkConnected();
         brick.fence(victim);
     }
 

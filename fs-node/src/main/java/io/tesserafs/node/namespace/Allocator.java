@@ -7,6 +7,7 @@ import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.BrickInfo;
 import io.tesserafs.fuse.Errno;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -16,10 +17,15 @@ import org.slf4j.LoggerFactory;
 final class Allocator {
     private static final Logger LOG = LoggerFactory.getLogger(Allocator.class);
 
-    /** How long a full volume waits for files to die that other nodes may still use: a node that does not answer is evicted by then. */
-    private static final long DYING_PATIENCE_MS = 10_000;
+    /**
+     * How long a full volume waits for files to die that other nodes may still use, since a node that does not answer is evicted by then; and for bricks that do
+     * not answer, since a connection is replaced, or its node known to be gone, by then.
+     */
+    private static final long PATIENCE_NS = TimeUnit.SECONDS.toNanos(10);
 
     private static final long DYING_CHECK_MS = 25;
+    /** Each time a connection may be sought. */
+    private static final long BRICK_CHECK_MS = 100;
 
     private final OwnerCore core;
     private final OwnerBricks bricks;
@@ -42,39 +48,70 @@ final class Allocator {
         if (bytes < 1 || bytes > BlockId.BLOCK_BYTES) {
             throw new IllegalArgumentException("allocation of " + bytes + " bytes");
         }
-        ExtentRef ref = allocateSomewhere(bytes, preferred);
-        for (long left = DYING_PATIENCE_MS;
-                ref == null && left > 0 && mayGetSpaceSoon.getAsBoolean();
-                left -= DYING_CHECK_MS) {
-            sleep();
-            ref = allocateSomewhere(bytes, preferred);
+        long start = System.nanoTime();
+        while (true) {
+            Search search = new Search(bytes);
+            ExtentRef ref = search.somewhere(preferred);
+            if (ref != null) {
+                return ref;
+            }
+            boolean waits = search.unasked != null || mayGetSpaceSoon.getAsBoolean();
+            if (!waits || System.nanoTime() - start >= PATIENCE_NS) {
+                throw search.failure();
+            }
+            sleep(search.unasked == null ? DYING_CHECK_MS : BRICK_CHECK_MS);
+            core.checkRunning(); // it may have been deposed, which is why bricks refuse it
         }
-        if (ref == null) {
-            throw new FsException(Errno.ENOSPC, "no space left on the volume's bricks");
-        }
-        return ref;
     }
 
-    /** On the brick of who asks, else on this node's, else where there is room. */
-    private @Nullable ExtentRef allocateSomewhere(int bytes, BrickId preferred) throws FsException {
-        BrickId local = bricks.local();
-        List<BrickId> others = bricks.others();
-        boolean known = preferred.equals(local) || others.contains(preferred);
-        ExtentRef ref = known ? allocate(preferred, bytes) : null;
-        if (ref == null && !preferred.equals(local)) {
-            ref = allocate(local, bytes);
+    /** For space, once over all bricks. One that cannot be asked may have some. */
+    private final class Search {
+        private final int bytes;
+        private @Nullable String unasked;
+
+        Search(int bytes) {
+            this.bytes = bytes;
         }
-        for (BrickId other : others) {
-            ref = ref == null && !other.equals(preferred) ? allocate(other, bytes) : ref;
+
+        /** On the brick of who asks, else on this node's, else where there is room. */
+        @Nullable
+        ExtentRef somewhere(BrickId preferred) throws FsException {
+            BrickId local = bricks.local();
+            List<BrickId> others = bricks.others();
+            ExtentRef ref = null;
+            if (preferred.equals(local) || others.contains(preferred)) {
+                ref = on(preferred);
+            } else if (core.spaces.find(preferred) != null) {
+                unasked = "brick " + preferred + " is not up"; // though it was, and its node asks
+            }
+            if (ref == null && !preferred.equals(local)) {
+                ref = on(local);
+            }
+            for (BrickId other : others) {
+                ref = ref == null && !other.equals(preferred) ? on(other) : ref;
+            }
+            return ref;
         }
-        return ref;
+
+        private @Nullable ExtentRef on(BrickId brick) throws FsException {
+            try {
+                return allocate(brick, bytes);
+            } catch (BrickException e) {
+                LOG.debug("nothing can be allocated on brick {}: {}", brick, e.getMessage());
+                unasked = String.valueOf(e.getMessage());
+                return null;
+            }
+        }
+
+        FsException failure() {
+            return unasked == null
+                    ? new FsException(Errno.ENOSPC, "no space left on the volume's bricks")
+                    : new UnavailableException("no space left but on a brick that cannot be asked: " + unasked);
+        }
     }
 
-    private @Nullable ExtentRef allocate(BrickId brick, int bytes) throws FsException {
-        Space space = keeper.open(brick);
-        if (space == null) {
-            return null;
-        }
+    private @Nullable ExtentRef allocate(BrickId brick, int bytes) throws FsException, BrickException {
+        Space space = keeper.reach(brick);
         ExtentRef ref = take(space, bytes);
         for (int attempt = 0; ref == null && attempt < 2; attempt++) {
             try {
@@ -85,8 +122,7 @@ final class Allocator {
                 }
             } catch (BrickException e) {
                 if (e.reason() != BrickException.Reason.NO_SPACE) {
-                    LOG.debug("nothing can be allocated on brick {}: {}", brick, e.getMessage());
-                    return null;
+                    throw e;
                 }
             }
             ref = take(space, bytes);
@@ -94,9 +130,9 @@ final class Allocator {
         return ref;
     }
 
-    private static void sleep() throws FsException {
+    private static void sleep(long ms) throws FsException {
         try {
-            Thread.sleep(DYING_CHECK_MS);
+            Thread.sleep(ms);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new FsException(Errno.EINTR, "interrupted");

@@ -75,19 +75,28 @@ final class SpaceKeeper {
      */
     @Nullable
     Space open(BrickId brick) {
+        try {
+            return reach(brick);
+        } catch (BrickException e) {
+            LOG.debug("volume {}: no space on brick {}: {}", core.config.name(), brick, e.getMessage());
+            return null;
+        }
+    }
+
+    /**
+     * As {@link #open}.
+     *
+     * @throws BrickException the brick is not there, or refuses
+     */
+    Space reach(BrickId brick) throws BrickException {
         Space space = core.spaces.find(brick);
         if (space != null && space.isReconciled()) {
             return space;
         }
         if (!brick.equals(bricks.local()) && !bricks.others().contains(brick)) {
-            return null;
+            throw new BrickException(Reason.UNREACHABLE, "brick " + brick + " is not up");
         }
-        try {
-            return reconcile(brick);
-        } catch (BrickException e) {
-            LOG.debug("volume {}: no space on brick {}: {}", core.config.name(), brick, e.getMessage());
-            return null;
-        }
+        return reconcile(brick);
     }
 
     private Space reconcile(BrickId brick) throws BrickException {

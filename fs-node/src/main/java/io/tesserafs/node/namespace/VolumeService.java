@@ -126,6 +126,7 @@ public interface VolumeService {
      * Reserved for this session until committed or released. Content is undefined.
      *
      * @throws FsException ENOSPC, after what can be reclaimed was
+     * @throws UnavailableException there may be space, but only on bricks that could not be asked for some seconds
      */
     ExtentRef allocate(int bytes, BrickId preferred) throws FsException;
 

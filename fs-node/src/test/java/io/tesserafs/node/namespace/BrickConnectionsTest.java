@@ -6,12 +6,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.VolumeService.Creator;
 import io.tesserafs.node.namespace.VolumeService.DataCommit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -22,6 +26,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Connections to bricks end and are replaced while an owner uses them. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class BrickConnectionsTest {
+    private static final int BLOCK = 2 << 20;
+    private static final BrickId HERE = new BrickId(1);
     private static final BrickId THERE = new BrickId(2);
 
     @TempDir
@@ -167,5 +173,41 @@ class BrickConnectionsTest {
         nodes.reconnect(2);
         owner.commit(ino, commit(larger, false));
         assertThat(owner.layout(ino, 0, 1)).containsExactly(new Extent(0, larger, larger.bytes()));
+    }
+
+    /** The only brick that has space is up, but cannot be reached. */
+    private VolumeOwner fullButForABrickOutOfReach() throws Exception {
+        nodes.down(2);
+        VolumeOwner owner = nodes.elect(1);
+        assertThatThrownBy(() -> {
+                    while (true) {
+                        owner.allocate(BLOCK, HERE);
+                    }
+                })
+                .isInstanceOfSatisfying(
+                        FsException.class, e -> assertThat(e.errno()).isEqualTo(Errno.ENOSPC));
+        nodes.up(2);
+        nodes.cutOff(2);
+        return owner;
+    }
+
+    @Test
+    void shouldWaitForTheOnlyBrickThatMayHaveSpace() throws Exception {
+        VolumeOwner owner = fullButForABrickOutOfReach();
+        try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            int before = nodes.vainTries();
+            Future<ExtentRef> allocated = executor.submit(() -> owner.allocate(BLOCK, HERE));
+            while (nodes.vainTries() < before + 2 && !allocated.isDone()) {
+                Thread.onSpinWait();
+            }
+            nodes.reconnect(2);
+            assertThat(allocated.get().brick()).isEqualTo(THERE);
+        }
+    }
+
+    @Test
+    void shouldNotSayThatThereIsNoSpaceOnABrickThatCannotBeAsked() throws Exception {
+        VolumeOwner owner = fullButForABrickOutOfReach();
+        assertThatThrownBy(() -> owner.allocate(BLOCK, HERE)).isInstanceOf(UnavailableException.class);
     }
 }

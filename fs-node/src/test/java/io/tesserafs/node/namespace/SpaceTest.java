@@ -87,24 +87,10 @@ class SpaceTest {
                 }
             });
             for (int i = 0; i < 2 * SpaceKeeper.RESERVE_BLOCKS; i++) {
-                allocateAtLast(volume.owner);
+                volume.owner.allocate(BLOCK, BRICK);
             }
             assertThat(lost).hasValueGreaterThan(2);
             assertThat(volume.check().problems()).isEmpty();
-        }
-    }
-
-    /** Who has no answer from a brick says that it has no space. */
-    private static void allocateAtLast(VolumeOwner owner) throws FsException {
-        for (int attempt = 0; ; attempt++) {
-            try {
-                owner.allocate(BLOCK, BRICK);
-                return;
-            } catch (FsException e) {
-                if (attempt == 2) {
-                    throw e;
-                }
-            }
         }
     }
 

@@ -63,6 +63,12 @@ final class OwnerKeeper {
     private volatile boolean running = true;
     private volatile boolean checkpointWanted;
 
+    /** Written, but the manifest is not known to name it. */
+    private @Nullable Finished finished;
+
+    /** A checkpoint; the log from the {@code keepFrom}th of the segments opened here on follows it. */
+    private record Finished(List<BlockId> blocks, long startLsn, long endLsn, int keepFrom) {}
+
     OwnerKeeper(
             OwnerCore core,
             OwnerBlocks blocks,
@@ -265,7 +271,7 @@ final class OwnerKeeper {
         }
         space.refill(core.spaces.local());
         keepMirror();
-        if (checkpointWanted || usedSegments() >= checkpointThreshold()) {
+        if (checkpointWanted || isCheckpointUnsaid() || usedSegments() >= checkpointThreshold()) {
             checkpointWanted = false;
             checkpointNow();
         }
@@ -420,22 +426,22 @@ final class OwnerKeeper {
 
     /** Writes a checkpoint and drops the log before it. Keeper thread, or the closing thread after {@link #stop}. */
     void checkpointNow() throws IOException, StaleEpochException {
-        Checkpointer writer = new Checkpointer(core, blocks, mirror, epoch, manifest.current());
-        int[] keepFrom = {0};
-        try {
-            writer.run(() -> keepFrom[0] = openedHere.indexOf(core.log.current()));
-        } catch (BrickException e) {
-            free(writer.blocks());
-            throw e;
+        Finished written = finished;
+        if (written == null) {
+            written = writeCheckpoint();
+            finished = written;
         }
         flush();
         settleMirror();
-        List<LogWriter.Segment> dropped = List.copyOf(openedHere.subList(0, keepFrom[0]));
-        List<LogWriter.Segment> kept = List.copyOf(openedHere.subList(keepFrom[0], openedHere.size()));
+        List<LogWriter.Segment> dropped = List.copyOf(openedHere.subList(0, written.keepFrom));
+        List<LogWriter.Segment> kept = List.copyOf(openedHere.subList(written.keepFrom, openedHere.size()));
         List<Manifest.Entry> entries = new ArrayList<>();
         kept.forEach(s -> entries.add(s.entry()));
-        manifest.change(
-                m -> m.withCheckpoint(writer.blocks().getFirst().value(), writer.startLsn(), writer.endLsn(), entries));
+        long first = written.blocks.getFirst().value();
+        long startLsn = written.startLsn;
+        long endLsn = written.endLsn;
+        manifest.change(m -> m.withCheckpoint(first, startLsn, endLsn, entries));
+        finished = null;
         List<BlockId> free = new ArrayList<>();
         checkpoint.forEach(b -> free.add(new BlockId(b)));
         oldSegments.forEach(s -> free.add(new BlockId(s.block())));
@@ -446,8 +452,25 @@ final class OwnerKeeper {
         oldSegments.clear();
         openedHere.clear();
         openedHere.addAll(kept);
-        checkpoint = writer.blocks().stream().map(BlockId::value).toList();
+        checkpoint = written.blocks.stream().map(BlockId::value).toList();
         free(free);
+    }
+
+    /** Whether one is only to be entered in the manifest. As {@link #checkpointNow}. */
+    boolean isCheckpointUnsaid() {
+        return finished != null;
+    }
+
+    private Finished writeCheckpoint() throws BrickException {
+        Checkpointer writer = new Checkpointer(core, blocks, mirror, epoch, manifest.current());
+        int[] keepFrom = {0};
+        try {
+            writer.run(() -> keepFrom[0] = openedHere.indexOf(core.log.current()));
+        } catch (BrickException e) {
+            free(writer.blocks());
+            throw e;
+        }
+        return new Finished(List.copyOf(writer.blocks()), writer.startLsn(), writer.endLsn(), keepFrom[0]);
     }
 
     private void free(List<BlockId> unused) throws BrickException {
@@ -472,6 +495,9 @@ final class OwnerKeeper {
         oldSegments.forEach(s -> own.add(s.block()));
         openedHere.forEach(s -> own.add(s.entry().block()));
         prepared.forEach(s -> own.add(s.entry().block()));
+        if (finished != null) {
+            finished.blocks.forEach(block -> own.add(block.value()));
+        }
         return own;
     }
 }

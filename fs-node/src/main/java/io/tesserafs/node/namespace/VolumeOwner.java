@@ -521,7 +521,7 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
             if (!core.isStopped()) {
                 sync();
                 keeper.space().reclaim();
-                if (keeper.segmentsInUse() > CHECKPOINT_AT_CLOSE_SEGMENTS) {
+                if (keeper.isCheckpointUnsaid() || keeper.segmentsInUse() > CHECKPOINT_AT_CLOSE_SEGMENTS) {
                     keeper.checkpointNow();
                 }
                 sync();

@@ -223,6 +223,21 @@ final class Ownership implements AutoCloseable {
         fabric.refresh(); // the node whose death brought this about is not to be asked first
         Map<SessionId, Integer> inherited = inherited(self);
         VolumeOwner owner = open(epoch, manifests, bricks, !inherited.isEmpty());
+        boolean begun = false;
+        try {
+            takeOver(epoch, self, bricks, owner, inherited);
+            begun = true;
+        } finally {
+            if (!begun) {
+                owner.abandon();
+            }
+        }
+        return true;
+    }
+
+    private void takeOver(
+            long epoch, SessionId self, TermBricks bricks, VolumeOwner owner, Map<SessionId, Integer> inherited)
+            throws IOException, FsException {
         owner.onFailure(() -> ownerFailed(owner));
         owner.keepSessions(inherited.keySet());
         if (inherited.isEmpty()) {
@@ -242,7 +257,6 @@ final class Ownership implements AutoCloseable {
         fabric.owners().add(volume);
         LOG.info("volume {}: owner in epoch {}, {}", info.name(), epoch, owner.report());
         firstTerm.complete(null);
-        return true;
     }
 
     private VolumeOwner open(long epoch, ZooKeeperManifestStore manifests, TermBricks bricks, boolean heirs)

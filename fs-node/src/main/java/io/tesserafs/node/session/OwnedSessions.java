@@ -5,12 +5,14 @@ import io.tesserafs.coherence.session.SessionTable;
 import io.tesserafs.coherence.session.SessionTable.Session;
 import io.tesserafs.coherence.session.SessionTerms;
 import io.tesserafs.fabric.brick.SessionId;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -31,8 +33,8 @@ final class OwnedSessions {
     /** A session that is alive. */
     record Live(AnsweredCalls calls, NodeEnd end) {}
 
-    /** The one session there was. */
-    record Lone(SessionId id, NodeEnd end) {}
+    /** The one session there was, and how its node is reached. */
+    record Lone(SessionId id, int node, NodeEnd end) {}
 
     /** Guarded by this, as is the rest. */
     private final SessionTable table;
@@ -40,7 +42,7 @@ final class OwnedSessions {
     private final Map<SessionId, AnsweredCalls> calls = new HashMap<>();
     private final Map<SessionId, SessionCalls> sessionCalls = new HashMap<>();
     private final Map<SessionId, NodeEnd> ends = new HashMap<>();
-    /** The session that was told it is alone, if any. */
+    /** The session that was told it is alone, if any, until it is certain that its node does not rely on that any more. */
     private @Nullable SessionId alone;
 
     private boolean closed;
@@ -58,24 +60,42 @@ final class OwnedSessions {
      * Whether the node may open the session.
      *
      * @param replaced takes, under the monitor, the sessions that this one ends: they are EVICTING now
+     * @throws IOException this owner is closed: the session may go on with the next
      */
-    synchronized Admission admit(
-            SessionId id, boolean local, SessionCodec.Opening opening, Consumer<Session> replaced) {
+    synchronized Admission admit(SessionId id, boolean local, SessionCodec.Opening opening, Consumer<Session> replaced)
+            throws IOException {
+        checkRunning();
         boolean known = table.find(id) != null;
-        if (closed || !table.mayAttach(id, opening.node(), opening.number())) {
+        if (!table.mayAttach(id, opening.node(), opening.number())) {
             return Admission.REFUSED;
         }
         table.replacedBy(id, opening.node(), local).forEach(replaced);
         return known ? Admission.KNOWN : Admission.NEW;
     }
 
-    /** The session stands from now on. False if it may not any more. */
-    synchronized boolean open(SessionId id, boolean local, SessionCodec.Opening opening, NodeEnd end) {
-        if (closed || !table.open(id, opening.node(), local, opening.number(), System.nanoTime())) {
+    private void checkRunning() throws IOException {
+        if (closed) {
+            throw new IOException("the volume's owner is closed");
+        }
+    }
+
+    /**
+     * The session stands from now on. False if it may not any more.
+     *
+     * @throws IOException this owner is closed: the session may go on with the next
+     */
+    synchronized boolean open(SessionId id, boolean local, SessionCodec.Opening opening, NodeEnd end)
+            throws IOException {
+        checkRunning();
+        if (!table.open(id, opening.node(), local, opening.number(), System.nanoTime())) {
             return false;
         }
         ends.put(id, end);
         calls.computeIfAbsent(id, key -> new AnsweredCalls());
+        if (id.equals(alone)) {
+            alone = null; // who attaches anew does not rely on it any more
+        }
+        notifyAll();
         return true;
     }
 
@@ -154,15 +174,48 @@ final class OwnedSessions {
         return end;
     }
 
-    /** No session counts as alone any more. Returns the one that did, if it has to be told: who attaches anew does not rely on it any more. */
-    synchronized @Nullable Lone endAlone(SessionId newcomer) {
+    /** Who has to be told that it is not alone any more before that one comes in. Null if nobody has, or the owner is closed. */
+    synchronized @Nullable Lone lone(SessionId newcomer) {
         SessionId told = alone;
-        alone = null;
-        if (told == null || told.equals(newcomer)) {
+        if (closed || told == null || told.equals(newcomer)) {
             return null;
         }
+        Session session = table.find(told);
         NodeEnd end = ends.get(told);
-        return end == null ? null : new Lone(told, end);
+        return session == null || end == null ? null : new Lone(told, session.node(), end);
+    }
+
+    /** Its node has taken note. */
+    synchronized void endAlone(Lone lone) {
+        if (lone.id.equals(alone)) {
+            alone = null;
+        }
+        notifyAll();
+    }
+
+    /**
+     * Waits until that is not what stands in the way any more: the node has taken note, or attached anew, or its session is forgotten, or the owner is closed.
+     *
+     * @param untilNs as {@link System#nanoTime}
+     * @return false if it still does by then
+     */
+    @SuppressWarnings("ReferenceEquality") // an end is itself and no other
+    synchronized boolean awaitNews(Lone lone, long untilNs) throws InterruptedException {
+        while (!closed && lone.id.equals(alone) && ends.get(lone.id) == lone.end) {
+            long leftNs = untilNs - System.nanoTime();
+            if (leftNs <= 0) {
+                return false;
+            }
+            TimeUnit.NANOSECONDS.timedWait(this, leftNs);
+        }
+        return true;
+    }
+
+    /** Returns when the session is forgotten, or the owner is closed. */
+    synchronized void awaitForgotten(SessionId id) throws InterruptedException {
+        while (!closed && table.find(id) != null) {
+            wait();
+        }
     }
 
     /** Those whose time is over, EVICTING now. */
@@ -188,6 +241,7 @@ final class OwnedSessions {
         if (id.equals(alone)) {
             alone = null;
         }
+        notifyAll();
     }
 
     synchronized List<SessionView> views() {

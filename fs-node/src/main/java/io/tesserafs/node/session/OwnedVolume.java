@@ -76,7 +76,7 @@ public final class OwnedVolume implements AutoCloseable {
             onFailure.run();
         });
         this.evictions = new Evictions(volume, terms, fence, sessions, tokens, this::forget);
-        this.lone = new LoneNode(volume, sessions, evictions::evict);
+        this.lone = new LoneNode(volume, sessions, terms, evictions::evict);
         List<SessionId> dead = inherit(inherited, fallen);
         orphans.start();
         dead.forEach(evictions::evictSoon);
@@ -135,6 +135,7 @@ public final class OwnedVolume implements AutoCloseable {
      * Begins a session, or takes it up again after its connection was lost. May block: until another node knows that it is not alone any more.
      *
      * @return null if the session is over, and the node has to begin a new one; or if the node has opened it anew meanwhile
+     * @throws IOException this owner cannot say, because it is closed, or the session cannot be written down
      */
     public @Nullable Attached attach(SessionId id, boolean local, SessionCodec.Opening opening, NodeEnd end)
             throws IOException {
@@ -148,6 +149,7 @@ public final class OwnedVolume implements AutoCloseable {
         // One at a time, so that of two that follow each other the tokens hear in that order.
         CompletableFuture<Long> sequence = lone.letIn(
                 id,
+                opening.node(),
                 () -> sessions.open(id, local, opening, end) ? tokens.attach(id, opening.holds(), end.tokens()) : null);
         if (sequence == null) {
             return null;

@@ -27,9 +27,6 @@ public final class OwnerEndpoint implements Service {
     public static final int SERVICE = 2;
 
     private static final Logger LOG = LoggerFactory.getLogger(OwnerEndpoint.class);
-    /** A node that does not take a note of it for so long is as good as dead. */
-    private static final long ALONE_TIMEOUT_MS = 5000;
-
     private final ConcurrentMap<Integer, OwnedVolume> volumes = new ConcurrentHashMap<>();
 
     public void add(OwnedVolume volume) {
@@ -66,9 +63,20 @@ public final class OwnerEndpoint implements Service {
                             from.peer() + " opens a session for node " + opening.node());
                 }
                 RemoteEnd end = new RemoteEnd(from, volume, session);
-                OwnedVolume.Attached attached = volume.attach(session, false, opening, end);
+                OwnedVolume.Attached attached = null;
+                try {
+                    attached = volume.attach(session, false, opening, end);
+                } catch (IOException e) {
+                    if (!volume.isClosed()) {
+                        throw e;
+                    }
+                    yield SessionCodec.answer(Answer.of(Status.NOT_OWNER));
+                } finally {
+                    if (attached == null) {
+                        end.stop();
+                    }
+                }
                 if (attached == null) {
-                    end.stop();
                     yield SessionCodec.answer(Answer.of(Status.ENDED));
                 }
                 Thread.startVirtualThread(volume::settled);
@@ -173,7 +181,9 @@ public final class OwnerEndpoint implements Service {
 
         @Override
         public void alone(boolean alone) throws IOException {
-            connection.call(NodeEndpoint.SERVICE, SessionCodec.alone(volume, session, alone), ALONE_TIMEOUT_MS);
+            // A node that takes no note for as long as sessions live is as good as dead.
+            long timeoutMs = owned.terms().ownerWaitsMs();
+            connection.call(NodeEndpoint.SERVICE, SessionCodec.alone(volume, session, alone), timeoutMs);
         }
 
         @Override

@@ -2,6 +2,7 @@ package io.tesserafs.node.session;
 
 import io.tesserafs.coherence.lock.LockResult;
 import io.tesserafs.coherence.token.OwnerLink;
+import java.io.IOException;
 
 /** A node that takes note of whatever the owner says, and does nothing. Tests override what they are about. */
 public class QuietEnd implements NodeEnd {
@@ -11,7 +12,7 @@ public class QuietEnd implements NodeEnd {
     }
 
     @Override
-    public void alone(boolean alone) {}
+    public void alone(boolean alone) throws IOException {}
 
     @Override
     public void lockEnded(long request, LockResult result) {}

@@ -200,12 +200,30 @@ final class SessionVolume implements VolumeService {
 
     @Override
     public void readdir(long dir, long cookie, EntrySink sink) throws FsException {
-        any().readdir(dir, cookie, sink); // not again: entries may have been taken
+        list(sink, (owner, entries) -> owner.readdir(dir, cookie, entries));
     }
 
     @Override
     public void readdirPlus(long dir, long cookie, EntrySink sink) throws FsException {
-        any().readdirPlus(dir, cookie, sink);
+        list(sink, (owner, entries) -> owner.readdirPlus(dir, cookie, entries));
+    }
+
+    private interface ListCall {
+        void on(VolumeService owner, EntrySink entries) throws FsException;
+    }
+
+    private void list(EntrySink sink, ListCall call) throws FsException {
+        if (session.ownerHere() == null) {
+            call.on(remote, sink);
+            return;
+        }
+        Relisting entries = new Relisting(sink);
+        call(owner -> {
+            entries.again();
+            call.on(owner, entries);
+            return true;
+        });
+        entries.done();
     }
 
     @Override

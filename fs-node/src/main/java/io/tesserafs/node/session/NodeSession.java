@@ -28,6 +28,9 @@ public final class NodeSession implements AutoCloseable {
     /** A call that takes longer is tried again, under the same number. */
     private static final long CALL_TIMEOUT_MS = 30_000;
 
+    /** Until the owner is found again to be told that the session is over. It would wait for longer, but who unmounts waits as well. */
+    private static final long GOODBYE_PATIENCE_MS = 2_000;
+
     /** The call that the running thread makes again, under the number it has. */
     static final ScopedValue<PendingCall> REPEATED = ScopedValue.newInstance();
 
@@ -439,11 +442,29 @@ public final class NodeSession implements AutoCloseable {
         }
     }
 
+    private synchronized void awaitReached(long patienceMs) {
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(patienceMs);
+        try {
+            for (long leftMs = patienceMs; state == State.DETACHED && leftMs > 0; ) {
+                wait(leftMs);
+                leftMs = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt(); // not told, then
+        }
+    }
+
     /** Ends the session in good order: everything is saved, and nothing will be used any more. */
     @Override
     public void close() {
+        close(GOODBYE_PATIENCE_MS);
+    }
+
+    /** @param patienceMs how long to look for an owner that is not reached just now: one that is not told keeps the session for a lease's length */
+    void close(long patienceMs) {
         OwnerConnection current;
         synchronized (this) {
+            awaitReached(patienceMs);
             if (state == State.CLOSED) {
                 return;
             }

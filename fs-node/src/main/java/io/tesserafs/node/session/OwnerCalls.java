@@ -76,7 +76,7 @@ final class OwnerCalls {
         return true;
     }
 
-    /** What fails with the session's end, at which the owner does the same by itself. */
+    /** What nothing depends on: if it fails, the session is over, and its end or the owner's settles it. */
     void quietly(WireOut request, String what) {
         try {
             call(request, OwnerCalls::nothing);

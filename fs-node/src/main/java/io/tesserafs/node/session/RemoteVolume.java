@@ -355,7 +355,7 @@ final class RemoteVolume implements VolumeService {
         return space.take(bytes, preferred);
     }
 
-    /** Reservations of a session that ended are gone with it. */
+    /** Reservations are an owner's, for a session: what is in stock is worth nothing to another. The owner takes none of it back before its term ends. */
     void forgetStock() {
         space.forget();
     }

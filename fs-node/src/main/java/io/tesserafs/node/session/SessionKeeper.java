@@ -174,14 +174,18 @@ final class SessionKeeper {
                 session.lose(since.lease(), "the owner knows it no more");
                 return null;
             }
-            if (!locks.restore(made, session.restoreNumber(), session.oldestUnanswered())
-                    || !session.attached(made, attached.terms(), since, sentAtNs)) {
+            if (!locks.restore(made, session.restoreNumber(), session.oldestUnanswered())) {
+                return null;
+            }
+            if (attached.epoch() != last.epoch) {
+                remote.forgetStock(); // another owner does not know of it; before anything is asked of that one
+            }
+            if (!session.attached(made, attached.terms(), since, sentAtNs)) {
                 return null;
             }
             last = new Last(attached.epoch(), made.here() != null);
             done = true;
             locks.askAgain();
-            remote.forgetStock(); // the owner may be another one, which does not know of it
             LOG.info("volume {}: session {} with {}", volume, id, made);
             return made;
         } finally {

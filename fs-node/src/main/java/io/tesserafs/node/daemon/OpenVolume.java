@@ -45,8 +45,8 @@ final class OpenVolume implements AutoCloseable {
     private final NodeFabric fabric;
     private final NodeMetrics metrics;
     private final Ownership ownership;
+    private final OwnerPlace ownerPlace;
     private volatile @Nullable Mounted mounted;
-    private volatile @Nullable NodeId lastOwner;
 
     /** A mount and what serves it. */
     private record Mounted(Path path, FuseMount mount, Attachment attachment) {}
@@ -141,6 +141,8 @@ final class OpenVolume implements AutoCloseable {
         this.fabric = fabric;
         this.metrics = metrics;
         this.ownership = new Ownership(info, coordination, brick, fabric, onFailure, this::ownerDoubted);
+        this.ownerPlace = new OwnerPlace(
+                coordination::connected, () -> ownership.registry().owner());
     }
 
     private void ownerDoubted() {
@@ -203,15 +205,8 @@ final class OpenVolume implements AutoCloseable {
         if (here.isPresent()) {
             return new OwnerFinder.Whereabouts(here.get(), null);
         }
-        NodeId known = lastOwner;
-        NodeId owner = known != null && !coordination.connected()
-                ? known // nobody can have been elected by a ZooKeeper that is away; if it is away for this node only,
-                // that owner will say so
-                : ownership
-                        .registry()
-                        .owner()
-                        .orElseThrow(() -> new IOException("volume " + volume + " has had no owner yet"));
-        lastOwner = owner;
+        NodeId owner =
+                ownerPlace.find().orElseThrow(() -> new IOException("volume " + volume + " has had no owner yet"));
         if (owner.equals(coordination.node())) {
             throw new IOException("this node is elected for volume " + volume + ", but not ready");
         }

@@ -165,7 +165,7 @@ final class ChaosLoad {
                 start(
                                 "bash",
                                 "-c",
-                                "sync $0 || sync $0 || sync $0",
+                                "for i in {1..9}; do sync $0 && exit; sleep 1; done; exit 1",
                                 directory.resolve(file).toString())
                         .await(LIMIT)
                         .expectSuccess();

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Nodes with a network each form a cluster, die, and come back. */
 @Tag("cluster")
 class NetNodesTest {
+    private static final long BETWEEN_ASKING_NS = Duration.ofMillis(300).toNanos();
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -70,6 +72,7 @@ class NetNodesTest {
             assertThat(System.nanoTime())
                     .as(() -> "time when there was no mirror yet, but:\n" + owner.output())
                     .isLessThan(end);
+            LockSupport.parkNanos(BETWEEN_ASKING_NS);
         }
     }
 

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @Tag("cluster")
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class PowerLossTest {
+    private static final long BETWEEN_ASKING_NS = Duration.ofMillis(300).toNanos();
     private static final Duration LIMIT = Duration.ofSeconds(90);
     private static final int BYTES = 1 << 20;
     private static final int PAGE = 4096;
@@ -68,6 +70,7 @@ class PowerLossTest {
                     .as(() -> "time when node " + node.number() + " did not own the volume with a mirror yet, but:\n"
                             + moved.output() + owner.output())
                     .isLessThan(end);
+            LockSupport.parkNanos(BETWEEN_ASKING_NS);
         }
     }
 

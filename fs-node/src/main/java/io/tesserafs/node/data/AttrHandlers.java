@@ -8,6 +8,7 @@ import io.tesserafs.fuse.Request;
 import io.tesserafs.fuse.SetAttr;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
+import io.tesserafs.node.namespace.UnavailableException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -137,19 +138,31 @@ final class AttrHandlers {
             return;
         }
         volume.serveElsewhere(rq, () -> {
+            @Nullable FsException[] restFailed = new FsException[1];
             try {
                 long from = Math.min(size, ExtentIo.MAX_FILE_BYTES);
                 volume.access.withAttributes(
                         file,
                         Mode.EXCLUSIVE,
                         () -> volume.access.withTiles(file, from, FileTokens.TO_END, LockedPages.NONE, () -> {
-                            work.run();
+                            try {
+                                work.run();
+                            } catch (FsException e) {
+                                if (!handedOver[0]) {
+                                    throw e;
+                                }
+                                restFailed[0] = e; // only the truncation may be tried again
+                            }
                             return true;
                         }));
             } finally {
                 if (!handedOver[0]) {
                     volume.release(file);
                 }
+            }
+            FsException failure = restFailed[0];
+            if (failure != null) {
+                throw failure;
             }
         });
     }
@@ -184,10 +197,10 @@ final class AttrHandlers {
             volume.service.setattr(ino, change, WallClock.nowNs());
             return;
         }
-        file.commitLock.lock();
+        boolean locked = false;
         try {
-            Patience.untilAvailable(
-                    () -> volume.commits.commitLocked(file, false)); // times are set on top of what was written before
+            lockSaved(file); // times are set on top of what was written before
+            locked = true;
             InodeAttr result = volume.service.setattr(ino, change, WallClock.nowNs());
             if (change.has(SetAttr.ATIME)) {
                 file.atimeNs = result.atimeNs();
@@ -197,8 +210,38 @@ final class AttrHandlers {
             }
             file.ctimeNs = result.ctimeNs();
         } finally {
-            file.commitLock.unlock();
+            if (locked) {
+                file.commitLock.unlock();
+            }
             volume.release(file);
+        }
+    }
+
+    /**
+     * Takes the commit lock of a file, of which there is nothing then that the owner does not know. Waits for an owner that cannot take it yet, though not for long
+     * and not for the next session: that has not the token under which the caller goes on.
+     */
+    private void lockSaved(FileState file) throws FsException {
+        int sessions = file.sessionsLost;
+        Patience patience = new Patience(Patience.RESTART_NS);
+        while (true) {
+            boolean saved = false;
+            file.commitLock.lock();
+            try {
+                if (file.sessionsLost != sessions) {
+                    throw new FsException(Errno.EIO, "the session ended");
+                }
+                volume.commits.commitLocked(file, false);
+                saved = true;
+                return;
+            } catch (UnavailableException e) {
+                patience.check(e);
+            } finally {
+                if (!saved) {
+                    file.commitLock.unlock(); // recalls need it
+                }
+            }
+            patience.pause();
         }
     }
 
@@ -208,10 +251,8 @@ final class AttrHandlers {
             throw new FsException(Errno.EFBIG, "beyond the largest file");
         }
         long now = WallClock.nowNs();
-        file.commitLock.lock();
+        lockSaved(file); // what the owner refuses to cut must not be lost here
         try {
-            Patience.untilAvailable(() ->
-                    volume.commits.commitLocked(file, false)); // what the owner refuses to cut must not be lost here
             boolean unflushed = cutHere(file, size);
             boolean done = false;
             try {

@@ -99,6 +99,7 @@ final class Committer {
             if (!volume.files.retain(file)) {
                 continue;
             }
+            int sessions = file.sessionsLost;
             try {
                 volume.commit(file, true, false);
                 any = true;
@@ -111,7 +112,7 @@ final class Committer {
                 LOG.debug("inode {}: commit put off: {}", file.ino, e.getMessage());
             } catch (FsException e) {
                 all = Outcome.FAILED;
-                file.failed(e.errno());
+                file.failedIn(sessions, e.errno());
                 volume.counters.commitFailures.increment();
                 LOG.warn("inode {}: commit failed, trying again: {}", file.ino, e.getMessage());
             } catch (RuntimeException e) {

@@ -116,8 +116,12 @@ final class EntryHandlers {
      * lost, that is said here, once, instead of putting what is left in the place of the other.
      */
     private void saveClosed(long ino) throws FsException {
-        volume.lateCommits.commitNow(ino);
-        int errno = volume.files.tellOfClosed(ino);
+        int errno;
+        try {
+            volume.lateCommits.commitNow(ino);
+        } finally {
+            errno = volume.files.tellOfClosed(ino); // also if that failed: it is said now
+        }
         if (errno != 0) {
             throw new FsException(errno, "what was written to the file before it was closed is lost");
         }

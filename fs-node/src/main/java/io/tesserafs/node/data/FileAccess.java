@@ -8,7 +8,6 @@ import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
-import io.tesserafs.node.namespace.UnavailableException;
 import io.tesserafs.node.namespace.VolumeService;
 import java.util.List;
 import java.util.concurrent.Semaphore;
@@ -308,18 +307,23 @@ final class FileAccess {
         }
     }
 
-    /** Runs work under the data token of a range, again if a brick's handle died under it. May wait. */
+    /**
+     * Runs work under the data token of a range, again if a brick's handle died under it. What changes the file not again in the next session: that has nothing of
+     * what the caller knows and holds, such as the attributes' token, and another node may have changed the file. May wait.
+     */
     <T> T withData(FileState file, long from, long to, Mode mode, LockedPages locked, Work<T> work) throws FsException {
         Patience patience = new Patience(Patience.RESTART_NS);
+        int sessions = file.sessionsLost;
         while (true) {
             int ticket = enterData(file, from, to, mode, locked);
             try {
+                if (mode == Mode.EXCLUSIVE && file.sessionsLost != sessions) {
+                    throw new FsException(Errno.EIO, "the session ended");
+                }
                 prepare(file, from, to);
                 return work.run();
             } catch (DeadTileException e) {
                 forget(file, e.tile());
-                patience.check(e);
-            } catch (UnavailableException e) {
                 patience.check(e);
             } finally {
                 file.tokens.exit(ticket);
@@ -393,7 +397,7 @@ final class FileAccess {
             try {
                 fetch(file, tile, tile + 1, tile, tile + 1);
                 return;
-            } catch (DeadTileException | UnavailableException e) {
+            } catch (DeadTileException e) {
                 patience.check(e);
             }
             patience.pause();

@@ -315,7 +315,6 @@ final class FileCommits {
             boolean done) {
         long stamp = file.lock.writeLock();
         try {
-            file.committing = false;
             if (file.sessionsLost != sessions) {
                 return; // all of it was given up, and is nothing to the next session
             }
@@ -349,6 +348,7 @@ final class FileCommits {
                 file.loose = true;
             }
         } finally {
+            file.committing = false; // last: others ask without the lock whether all is committed
             file.lock.unlockWrite(stamp);
             giveBack(flushes);
         }

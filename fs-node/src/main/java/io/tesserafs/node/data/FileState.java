@@ -195,6 +195,15 @@ final class FileState {
         }
     }
 
+    /**
+     * The same, if the session has not ended since it was {@code sessions} that had: then all that was unsaved was given up with it, and that is what is reported.
+     */
+    synchronized void failedIn(int sessions, int errno) {
+        if (sessionsLost == sessions) {
+            failed(errno);
+        }
+    }
+
     int failures() {
         return failures;
     }

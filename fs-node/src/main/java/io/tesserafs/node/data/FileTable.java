@@ -151,11 +151,11 @@ final class FileTable {
         files.computeIfPresent(file.ino, (ino, present) -> {
             present.references--;
             if (present.references == 0 && !present.isDirty()) {
-                leave(present);
                 int errno = present.untoldFailure();
                 if (errno != 0) {
-                    untold.remember(ino, errno);
+                    untold.remember(ino, errno); // first: who asks whether there is any must always see one
                 }
+                leave(present);
                 return null;
             }
             return present;

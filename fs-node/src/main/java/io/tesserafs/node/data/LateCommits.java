@@ -105,6 +105,7 @@ final class LateCommits {
     }
 
     private void commit(FileState file) {
+        int sessions = file.sessionsLost;
         try {
             volume.commit(file, true, false); // durably, so that there is only one
         } catch (DeadTileException e) {
@@ -115,7 +116,7 @@ final class LateCommits {
             LOG.debug("inode {}: commit put off: {}", file.ino, e.getMessage());
         } catch (FsException e) {
             putOff.add(file);
-            file.failed(e.errno());
+            file.failedIn(sessions, e.errno());
             volume.counters.commitFailures.increment();
             LOG.warn("inode {}: commit after close failed, trying again: {}", file.ino, e.getMessage());
         } catch (RuntimeException e) {

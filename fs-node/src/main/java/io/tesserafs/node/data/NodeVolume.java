@@ -271,6 +271,7 @@ final class NodeVolume {
             return; // still open: its last release comes here again
         }
         if (orphans.remove(ino)) {
+            files.tellOfClosed(ino); // what was lost of it is nobody's concern any more
             service.unreferenced(ino);
         }
     }
@@ -401,11 +402,20 @@ final class NodeVolume {
                 return;
             } catch (DeadTileException e) {
                 patience.check(e);
-                access.revive(file, e.tile());
+                reviveIfThere(file, e.tile());
             } catch (UnavailableException e) {
                 patience.check(e);
                 patience.pause();
             }
+        }
+    }
+
+    /** Waits for its brick as a request does, and then leaves it to the caller's own patience. */
+    private void reviveIfThere(FileState file, long tile) throws FsException {
+        try {
+            access.revive(file, tile);
+        } catch (DeadTileException e) {
+            LOG.debug("inode {}: {}", file.ino, e.getMessage());
         }
     }
 

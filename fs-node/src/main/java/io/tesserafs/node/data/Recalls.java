@@ -69,6 +69,7 @@ final class Recalls implements TokenClient.RecallHandler {
         if (resource.kind() == Resource.Kind.ENTRIES || file == null || !volume.files.retain(file)) {
             return;
         }
+        int sessions = file.sessionsLost;
         try {
             if (resource.kind() == Resource.Kind.DATA) {
                 flushData(file, fromByte, toByte, keep);
@@ -76,7 +77,7 @@ final class Recalls implements TokenClient.RecallHandler {
                 flushAttributes(file, keep);
             }
         } catch (FsException e) {
-            file.failed(e.errno());
+            file.failedIn(sessions, e.errno());
             volume.counters.commitFailures.increment();
             LOG.warn("inode {}: what a recall asked for could not be saved: {}", file.ino, e.getMessage());
         } finally {
@@ -126,9 +127,9 @@ final class Recalls implements TokenClient.RecallHandler {
      * Without space for it, who writes back the rest of such a tile later has to get that first, or hears that there is none; what was written so far must be
      * handed over in any case.
      */
-    private void tryMaterialise(FileState file, long fromByte, long toByte) {
+    private static void tryMaterialise(FileState file, long fromByte, long toByte) {
         try {
-            withRevivals(file, () -> materialise(file, fromByte, toByte));
+            materialise(file, fromByte, toByte);
         } catch (FsException e) {
             LOG.debug("inode {}: a tile that is shared cannot have a block for itself: {}", file.ino, e.getMessage());
         }
@@ -136,13 +137,9 @@ final class Recalls implements TokenClient.RecallHandler {
 
     /** Where a brick was away, once it is back; though not for long. */
     private void handOver(FileState file) throws FsException {
-        withRevivals(file, () -> volume.commits.handOver(file));
-    }
-
-    private void withRevivals(FileState file, NodeVolume.Work save) throws FsException {
         for (int attempt = 1; ; attempt++) {
             try {
-                Patience.untilAvailable(save);
+                Patience.untilAvailable(() -> volume.commits.handOver(file));
                 return;
             } catch (DeadTileException e) {
                 if (attempt == MAX_REVIVALS) {

@@ -358,7 +358,10 @@ final class TileMap {
     /** Lets go of everything, after the session ended that reserved what is not committed. */
     void abandon() {
         for (Tile tile : all()) {
-            tile.state = Tile.State.COMMITTED; // not given back: the owner keeps what was reserved for a session that ended until its term ends
+            tile.state =
+                    Tile.State.COMMITTED; // not given back: the owner keeps what was reserved for a session that ended
+            // until its
+            // term ends
         }
         clear();
     }

@@ -177,7 +177,7 @@ tessera_build_locked() {
   rm -rf "$root"/fs-node/target/lib "$root"/fs-node/target/fs-node-*.jar
   if ! (cd "$root" && "$TESSERA_MVN" -q -B -ntp -Dmaven.test.skip=true -pl fs-node -am package 9>&-) \
     >"$build/build.log" 2>&1; then
-    grep -E '^\[ERROR\]' "$build/build.log" | sed '/Help 1/,$d' | head -n 20 >&2
+    grep -E '^\[ERROR\]' "$build/build.log" | sed '/Help 1/,$d' | sed -n 1,20p >&2
     tessera_die "the build failed; all of its output is in $build/build.log"
   fi
   dist=$build/dist-$(date +%Y%m%d-%H%M%S)-$$

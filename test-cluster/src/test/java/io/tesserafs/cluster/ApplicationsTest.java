@@ -113,10 +113,10 @@ class ApplicationsTest {
     void shouldKeepEveryByteOfALargeTree() {
         CLUSTER.shell(LIMIT, CLUSTER.workDirectory("tar"), """
                 tar -C / -cf - usr/include usr/share/perl5 usr/lib/gcc 2>/dev/null | tar -xpf -
-                sums() { find usr -type f -print0 | sort -z | xargs -0 sha256sum; find usr -type l -printf '%p %l\\n' | sort; }
-                sums >here
-                (cd / && for d in usr/include usr/share/perl5 usr/lib/gcc; do [ -d $d ] && find $d -type f -print0; done | sort -z | xargs -0 sha256sum) >there.files
-                grep -v ' -> ' here | head -n $(wc -l <there.files) | sort -k 2 | diff - <(sort -k 2 there.files)
+                sums() { xargs -0 sha256sum | sort -k 2; }
+                find usr -type f -print0 | sums >here
+                (cd / && find usr/include usr/share/perl5 usr/lib/gcc -type f -print0 | sums) >there
+                test -s there && diff here there
                 tar -cf copy.tar usr && mkdir again && tar -C again -xf copy.tar && diff -r --no-dereference usr again/usr
                 find usr -type f -printf '%p %m %s %T@\\n' | sort >attributes
                 (cd again && find usr -type f -printf '%p %m %s %Ts\\n' | sort) >attributes.again

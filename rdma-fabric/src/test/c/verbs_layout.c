@@ -120,6 +120,7 @@ int main(void) {
     AT("DEVICE_ATTR_MAX_QP_WR", struct ibv_device_attr, max_qp_wr);
     AT("DEVICE_ATTR_CAPABILITIES", struct ibv_device_attr, device_cap_flags);
     AT("DEVICE_ATTR_MAX_SGE", struct ibv_device_attr, max_sge);
+    AT("DEVICE_ATTR_MAX_SGE_READ", struct ibv_device_attr, max_sge_rd);
     AT("DEVICE_ATTR_MAX_CQE", struct ibv_device_attr, max_cqe);
     AT("DEVICE_ATTR_MAX_MR", struct ibv_device_attr, max_mr);
     AT("DEVICE_ATTR_MAX_READS", struct ibv_device_attr, max_qp_rd_atom);

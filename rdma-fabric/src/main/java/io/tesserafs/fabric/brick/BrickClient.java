@@ -50,6 +50,9 @@ public interface BrickClient extends AutoCloseable {
      */
     List<Mapping> mapAll(Access access, int soon, List<BlockId> ids) throws BrickException;
 
+    /** Whether the handle was mapped through this client; also if it is dead. */
+    boolean owns(BlockHandle handle);
+
     /** Kills the handle; idempotent. When it returns, no operation through it is under way. */
     default void unmap(BlockHandle handle) {
         unmapAll(List.of(handle));
@@ -67,6 +70,36 @@ public interface BrickClient extends AutoCloseable {
     default void flushAll(List<FlushRange> ranges) throws BrickException {
         for (FlushRange range : ranges) {
             range.flush();
+        }
+    }
+
+    /**
+     * Copies all of the ranges into their parts; with as few waits as can be, and without a copy on the way where all parts of one are
+     * {@link TransferMemory}. In no particular order: parts that overlap may hold any of what they are filled from.
+     *
+     * @param transfers through handles of this client, into memory that is not read-only; nothing is read if one is not
+     *     (IllegalArgumentException), or is OUT_OF_BOUNDS
+     * @throws BrickException as {@link BlockHandle#read} of one of them does; what the parts of others hold is not said either
+     */
+    default void readAll(List<Transfer> transfers) throws BrickException {
+        Transfer.checkReads(this, transfers);
+        for (Transfer transfer : transfers) {
+            transfer.read();
+        }
+    }
+
+    /**
+     * Copies all parts into their ranges, as {@link #readAll} does the other way. In no particular order: of ranges that overlap each byte
+     * is from one of them. Visible to every reader when it returns; persistent only after {@link #flushAll}.
+     *
+     * @param transfers through handles of this client; nothing is written if one is not (IllegalArgumentException), or is OUT_OF_BOUNDS,
+     *     or is through a living handle for reading (ACCESS)
+     * @throws BrickException as {@link BlockHandle#write} of one of them does; others may or may not have been written
+     */
+    default void writeAll(List<Transfer> transfers) throws BrickException {
+        Transfer.checkWrites(this, transfers);
+        for (Transfer transfer : transfers) {
+            transfer.write();
         }
     }
 

@@ -60,13 +60,18 @@ final class LocalClient implements BrickClient {
     }
 
     @Override
+    public boolean owns(BlockHandle handle) {
+        return handle instanceof LocalHandle local && local.client() == this;
+    }
+
+    @Override
     public void unmapAll(List<BlockHandle> handles) {
         List<LocalHandle> mine = new ArrayList<>(handles.size());
         for (BlockHandle handle : handles) {
-            if (!(handle instanceof LocalHandle local) || local.client() != this) {
+            if (!owns(handle)) {
                 throw new IllegalArgumentException("not mapped through this client: " + handle);
             }
-            mine.add(local);
+            mine.add((LocalHandle) handle);
         }
         target.unmap(mine);
     }

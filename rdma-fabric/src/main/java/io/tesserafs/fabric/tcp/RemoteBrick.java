@@ -245,13 +245,18 @@ final class RemoteBrick implements BrickClient {
     }
 
     @Override
+    public boolean owns(BlockHandle handle) {
+        return handle instanceof RemoteHandle remote && remote.isOf(this);
+    }
+
+    @Override
     public void unmapAll(List<BlockHandle> handles) {
         List<RemoteHandle> mine = new ArrayList<>(handles.size());
         for (BlockHandle handle : handles) {
-            if (!(handle instanceof RemoteHandle remote) || !remote.isOf(this)) {
+            if (!owns(handle)) {
                 throw new IllegalArgumentException("not mapped through this client: " + handle);
             }
-            mine.add(remote);
+            mine.add((RemoteHandle) handle);
         }
         List<HandleKey> killed = new ArrayList<>(mine.size());
         for (RemoteHandle handle : mine) {

@@ -20,8 +20,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The active end of a queue pair. Bytes go straight from and to memory that the device knows, others through registered slots; an operation
- * that does not fit into one goes in pieces, one after the other, but flushes go in rows. Each request has one element of memory. See {@link Requests} for what becomes
- * of operations when one fails. Thread-safe.
+ * that does not fit into one goes in pieces, one after the other. What is wanted together, flushes for one, goes in {@link Rows}, and a request among
+ * those has several elements of memory where the device does that. See {@link Requests} for what becomes of operations when one fails. Thread-safe.
  */
 final class InitiatorQueuePair {
     private static final Logger LOG = LoggerFactory.getLogger(InitiatorQueuePair.class);
@@ -31,10 +31,7 @@ final class InitiatorQueuePair {
 
     static final int SLOT_BYTES = 256 << 10;
 
-    /** Requests of one operation under way at a time, of which the last is waited for. */
-    private static final int ROW = 16;
-
-    private static final int REQUESTS = SLOTS * ROW;
+    private static final int REQUESTS = SLOTS * Rows.ROW;
 
     /** What most devices take for nothing, as a request is about as large. */
     private static final int INLINE_BYTES = 64;
@@ -53,6 +50,9 @@ final class InitiatorQueuePair {
     private final Connector connector;
     /** What a write may carry in its request. */
     private int inlineBytes;
+
+    /** Of memory, that a request may have by the queue pair; the device may set another limit. */
+    private int elements = 1;
 
     private @Nullable IbvCompChannel channel;
     private @Nullable IbvCQ queue;
@@ -85,7 +85,8 @@ final class InitiatorQueuePair {
             memory = registered;
             Slot[] all = new Slot[SLOTS];
             for (int i = 0; i < SLOTS; i++) {
-                all[i] = new Slot(i, qp, registered, buffers.asSlice((long) i * SLOT_BYTES, SLOT_BYTES));
+                MemorySegment buffer = buffers.asSlice((long) i * SLOT_BYTES, SLOT_BYTES);
+                all[i] = new Slot(i, buffer, registered.getLkey(), PreparedPosts.of(qp, i));
             }
             requests.use(all);
             completions = Completions.of(completionQueue, events, this::look, all);
@@ -109,24 +110,39 @@ final class InitiatorQueuePair {
         }
     }
 
+    /** The most that it is made with; devices may refuse what they say they can when it comes together. */
     private IbvQP createQueuePair(IbvCQ completionQueue) throws IOException {
+        int most = Math.max(device.elements(OneSided.READ), device.elements(OneSided.WRITE));
         try {
-            IbvQP made = createQueuePair(completionQueue, INLINE_BYTES);
+            return createQueuePair(completionQueue, most);
+        } catch (IOException e) {
+            if (most == 1) {
+                throw e;
+            }
+            LOG.debug("{}: without requests of {} elements ({})", this, most, e.getMessage());
+            return createQueuePair(completionQueue, 1);
+        }
+    }
+
+    private IbvQP createQueuePair(IbvCQ completionQueue, int most) throws IOException {
+        elements = most;
+        try {
+            IbvQP made = createQueuePair(completionQueue, most, INLINE_BYTES);
             inlineBytes = INLINE_BYTES;
             return made;
         } catch (IOException e) {
             LOG.debug("{}: without inline data ({})", this, e.getMessage());
-            return createQueuePair(completionQueue, 0);
+            return createQueuePair(completionQueue, most, 0);
         }
     }
 
     /** With FLUSH, if the target offers it and this host can post it. */
-    private IbvQP createQueuePair(IbvCQ completionQueue, int inline) throws IOException {
+    private IbvQP createQueuePair(IbvCQ completionQueue, int most, int inline) throws IOException {
         RdmaCore core = offer.flushByDevice() ? device.flushing() : null;
         if (core != null) {
             try {
-                IbvQP made =
-                        QueuePairs.createFlushing(core, connector.id(), device.pd(), completionQueue, REQUESTS, inline);
+                IbvQP made = QueuePairs.createFlushing(
+                        core, connector.id(), device.pd(), completionQueue, REQUESTS, most, inline);
                 flush = core.flush(made);
                 return made;
             } catch (IOException e) {
@@ -134,7 +150,7 @@ final class InitiatorQueuePair {
                 connector.id().destroyQP();
             }
         }
-        return QueuePairs.create(connector.id(), device.pd(), completionQueue, REQUESTS, inline);
+        return QueuePairs.create(connector.id(), device.pd(), completionQueue, REQUESTS, most, inline);
     }
 
     /** As the target numbers it. */
@@ -216,6 +232,31 @@ final class InitiatorQueuePair {
         });
     }
 
+    /** What requests have to have of these parts of memory; null if the device does not know all of them. */
+    @Nullable
+    List<Gather.Element> elements(List<MemorySegment> parts) {
+        return Gather.elements(parts, device::find);
+    }
+
+    /** Of memory, that one request may have. */
+    int maxElements(OneSided kind) {
+        return Math.min(elements, device.elements(kind));
+    }
+
+    /**
+     * READs, or WRITEs, with one wait for each row.
+     *
+     * @param all whose elements, at most {@link #maxElements}, stay where they are until it returns
+     */
+    void gather(OneSided kind, List<Gather> all) throws QueuePairException {
+        requests.run(slot -> Rows.run(
+                slot,
+                all,
+                Gather::bytes,
+                (to, gather, signalled) -> to.postGather(kind, gather, signalled),
+                this::complete));
+    }
+
     /**
      * What becomes of writes to a part of the target's memory.
      *
@@ -226,17 +267,9 @@ final class InitiatorQueuePair {
      */
     record Push(long remote, int key, int bytes, boolean byDevice) {}
 
-    /** When it returns, that is true of all that was written before by this queue pair. They go in rows, so that there is one wait for each. */
+    /** When it returns, that is true of all that was written before by this queue pair. There is one wait for each row. */
     void push(List<Push> all) throws QueuePairException {
-        requests.run(slot -> {
-            for (int i = 0; i < all.size(); i++) {
-                boolean last = i % ROW == ROW - 1 || i == all.size() - 1;
-                post(slot, all.get(i), last);
-                if (last) {
-                    complete(slot);
-                }
-            }
-        });
+        requests.run(slot -> Rows.run(slot, all, push -> PUSH_BYTES, this::post, this::complete));
     }
 
     private void post(Slot slot, Push push, boolean signalled) throws IOException {

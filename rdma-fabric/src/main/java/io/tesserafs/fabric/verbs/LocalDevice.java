@@ -4,6 +4,7 @@ import com.ibm.disni.verbs.IbvContext;
 import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvPd;
 import io.tesserafs.fabric.brick.TransferMemory;
+import io.tesserafs.fabric.verbs.rdmacore.DeviceAttributes;
 import io.tesserafs.fabric.verbs.rdmacore.RdmaCore;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -26,6 +27,8 @@ final class LocalDevice {
     private final IbvPd pd;
     private final QueuePairs.Step afterwards;
     private final @Nullable RdmaCore flushing;
+    private final int readElements;
+    private final int writeElements;
 
     /** By the number of the piece of {@link TransferMemory}; null if the device refused it. Guarded by this, as is the next. */
     private final List<@Nullable IbvMr> pieces = new ArrayList<>();
@@ -44,7 +47,10 @@ final class LocalDevice {
         this.address = address;
         this.afterwards = afterwards;
         RdmaCore core = binding.extension();
-        this.flushing = core != null && core.attributes(device).flushes() ? core : null;
+        DeviceAttributes attributes = core == null ? null : core.attributes(device);
+        this.flushing = attributes != null && attributes.flushes() ? core : null;
+        this.writeElements = attributes == null ? 1 : Math.clamp(attributes.maxScatter(), 1, Gather.MAX_ELEMENTS);
+        this.readElements = attributes == null ? 1 : Math.clamp(attributes.maxScatterOfRead(), 1, writeElements);
         this.pd = device.allocPd();
     }
 
@@ -60,6 +66,11 @@ final class LocalDevice {
     @Nullable
     RdmaCore flushing() {
         return flushing;
+    }
+
+    /** Of memory, that one request may have; as far as is known. */
+    int elements(OneSided kind) {
+        return kind == OneSided.READ ? readElements : writeElements;
     }
 
     IbvPd pd() {

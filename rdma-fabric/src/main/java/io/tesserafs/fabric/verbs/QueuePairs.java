@@ -16,31 +16,37 @@ final class QueuePairs {
 
     private QueuePairs() {}
 
-    /** @param inlineBytes for requests that carry their bytes */
-    static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ completions, int requests, int inlineBytes) throws IOException {
-        return create(id, pd, completions, requests, inlineBytes, completions, 1);
+    /**
+     * @param elements of memory of one request
+     * @param inlineBytes for requests that carry their bytes
+     */
+    static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ completions, int requests, int elements, int inlineBytes)
+            throws IOException {
+        return id.createQP(pd, attributes(completions, requests, elements, inlineBytes, completions, 1));
     }
 
-    /** One to which messages are sent, too. */
+    /** One to which messages are sent, too; each request has one element. */
     static IbvQP create(RdmaCmId id, IbvPd pd, IbvCQ sent, int requests, int inlineBytes, IbvCQ received, int receives)
             throws IOException {
-        return id.createQP(pd, attributes(sent, requests, inlineBytes, received, receives));
+        return id.createQP(pd, attributes(sent, requests, 1, inlineBytes, received, receives));
     }
 
     /** As the first, of one that can post FLUSH too; fails if this host's device or library cannot do that. */
-    static IbvQP createFlushing(RdmaCore core, RdmaCmId id, IbvPd pd, IbvCQ completions, int requests, int inlineBytes)
+    static IbvQP createFlushing(
+            RdmaCore core, RdmaCmId id, IbvPd pd, IbvCQ completions, int requests, int elements, int inlineBytes)
             throws IOException {
-        return core.createFlushingQp(id, pd, attributes(completions, requests, inlineBytes, completions, 1));
+        return core.createFlushingQp(id, pd, attributes(completions, requests, elements, inlineBytes, completions, 1));
     }
 
-    private static IbvQPInitAttr attributes(IbvCQ sent, int requests, int inlineBytes, IbvCQ received, int receives) {
+    private static IbvQPInitAttr attributes(
+            IbvCQ sent, int requests, int elements, int inlineBytes, IbvCQ received, int receives) {
         IbvQPInitAttr attributes = new IbvQPInitAttr();
         attributes.setQp_type(IbvQP.IBV_QPT_RC);
         attributes.setSend_cq(sent);
         attributes.setRecv_cq(received);
         attributes.cap().setMax_send_wr(requests);
         attributes.cap().setMax_recv_wr(receives);
-        attributes.cap().setMax_send_sge(1);
+        attributes.cap().setMax_send_sge(elements);
         attributes.cap().setMax_recv_sge(1);
         attributes.cap().setMax_inline_data(inlineBytes);
         return attributes;

@@ -35,7 +35,7 @@ final class RegistrationKeys implements TargetKeys {
         IbvCQ queue = null;
         try {
             queue = id.getVerbs().createCQ(null, 2, 0);
-            QueuePairs.create(id, pd, queue, 1, 0);
+            QueuePairs.create(id, pd, queue, 1, 1, 0);
             return new RegistrationKeys(memory, pd, queue);
         } catch (IOException e) {
             QueuePairs.Step destroyQueue = queue == null ? () -> {} : queue::destroyCQ;

@@ -58,7 +58,7 @@ final class Requests {
                 if (!done) {
                     broken = true; // before somebody else has the slot
                 }
-                unreturned = usable && slot.isPending();
+                unreturned = usable && slot.isDue();
                 slots.add(slot);
             }
         } catch (QueuePairException e) {

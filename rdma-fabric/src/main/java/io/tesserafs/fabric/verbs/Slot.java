@@ -1,9 +1,5 @@
 package io.tesserafs.fabric.verbs;
 
-import com.ibm.disni.verbs.IbvMr;
-import com.ibm.disni.verbs.IbvQP;
-import com.ibm.disni.verbs.IbvSendWR;
-import com.ibm.disni.verbs.IbvSge;
 import com.ibm.disni.verbs.SVCPostSend;
 import io.tesserafs.fabric.verbs.rdmacore.RemoteFlush;
 import java.io.IOException;
@@ -22,53 +18,25 @@ final class Slot {
     private final int number;
     private final MemorySegment buffer;
     private final int bufferKey;
+    private final PreparedPosts posts;
     private final SVCPostSend write;
     private final SVCPostSend inlineWrite;
     private final SVCPostSend read;
-    private final SVCPostSend quietRead;
     private volatile int status;
     private volatile @Nullable Thread sleeper;
 
-    Slot(int number, IbvQP qp, IbvMr memory, MemorySegment buffer) throws IOException {
-        this(
-                number,
-                buffer,
-                memory.getLkey(),
-                prepare(number, qp, IbvSendWR.IBV_WR_RDMA_WRITE, IbvSendWR.IBV_SEND_SIGNALED),
-                prepare(
-                        number,
-                        qp,
-                        IbvSendWR.IBV_WR_RDMA_WRITE,
-                        IbvSendWR.IBV_SEND_SIGNALED | IbvSendWR.IBV_SEND_INLINE),
-                prepare(number, qp, IbvSendWR.IBV_WR_RDMA_READ, IbvSendWR.IBV_SEND_SIGNALED),
-                prepare(number, qp, IbvSendWR.IBV_WR_RDMA_READ, 0));
-    }
+    /** See {@link #moreDue}. Of whoever uses the slot. */
+    private boolean moreDue;
 
-    Slot(
-            int number,
-            MemorySegment buffer,
-            int bufferKey,
-            SVCPostSend write,
-            SVCPostSend inlineWrite,
-            SVCPostSend read,
-            SVCPostSend quietRead) {
+    /** @param buffer registered under {@code bufferKey} */
+    Slot(int number, MemorySegment buffer, int bufferKey, PreparedPosts posts) throws IOException {
         this.number = number;
         this.buffer = buffer;
         this.bufferKey = bufferKey;
-        this.write = write;
-        this.inlineWrite = inlineWrite;
-        this.read = read;
-        this.quietRead = quietRead;
-    }
-
-    private static SVCPostSend prepare(int number, IbvQP qp, int opcode, int flags) throws IOException {
-        IbvSendWR request = new IbvSendWR();
-        request.setWr_id(number);
-        request.setOpcode(opcode);
-        request.setSend_flags(flags);
-        request.getSg_list().add(new IbvSge());
-        request.setNum_sge(1);
-        return qp.postSend(List.of(request), null);
+        this.posts = posts;
+        this.write = posts.get(OneSided.WRITE, 1, true);
+        this.inlineWrite = posts.inlineWrite();
+        this.read = posts.get(OneSided.READ, 1, true);
     }
 
     MemorySegment buffer() {
@@ -90,6 +58,7 @@ final class Slot {
 
     /** Completes unseen, unless it fails: a request that is posted after it has to be waited for. */
     void postQuietRead(long remote, int remoteKey, int bytes) throws IOException {
+        SVCPostSend quietRead = posts.get(OneSided.READ, 1, false);
         post(quietRead, remote, remoteKey, buffer.address(), bytes, bufferKey);
     }
 
@@ -100,6 +69,28 @@ final class Slot {
 
     void postReadTo(long local, int localKey, long remote, int remoteKey, int bytes) throws IOException {
         post(read, remote, remoteKey, local, bytes, localKey);
+    }
+
+    /**
+     * Without a copy, from or to each of its elements.
+     *
+     * @param signalled if not, as of {@link #postQuietRead}
+     */
+    void postGather(OneSided kind, Gather gather, boolean signalled) throws IOException {
+        List<Gather.Element> elements = gather.elements();
+        SVCPostSend call = posts.get(kind, elements.size(), signalled);
+        SVCPostSend.SendWRMod request = call.getWrMod(0);
+        request.getRdmaMod().setRemote_addr(gather.remote());
+        request.getRdmaMod().setRkey(gather.key());
+        for (int i = 0; i < elements.size(); i++) {
+            set(
+                    request.getSgeMod(i),
+                    elements.get(i).address(),
+                    elements.get(i).bytes(),
+                    elements.get(i).localKey());
+        }
+        status = PENDING;
+        call.execute();
     }
 
     /** @param signalled if not, as of {@link #postQuietRead} */
@@ -113,15 +104,31 @@ final class Slot {
         SVCPostSend.SendWRMod request = call.getWrMod(0);
         request.getRdmaMod().setRemote_addr(remote);
         request.getRdmaMod().setRkey(remoteKey);
-        request.getSgeMod(0).setAddr(local);
-        request.getSgeMod(0).setLength(bytes);
-        request.getSgeMod(0).setLkey(localKey);
+        set(request.getSgeMod(0), local, bytes, localKey);
         status = PENDING;
         call.execute();
     }
 
+    private static void set(SVCPostSend.SgeMod element, long local, int bytes, int localKey) {
+        element.setAddr(local);
+        element.setLength(bytes);
+        element.setLkey(localKey);
+    }
+
     boolean isPending() {
         return status == PENDING;
+    }
+
+    /**
+     * Several of its requests are under way, so that one that is handed back does not say that none is. By the thread that uses the slot.
+     */
+    void moreDue(boolean more) {
+        moreDue = more;
+    }
+
+    /** Whether the device may still use the memory of a request. By the thread that uses the slot. */
+    boolean isDue() {
+        return moreDue || isPending();
     }
 
     void complete(int outcome) {

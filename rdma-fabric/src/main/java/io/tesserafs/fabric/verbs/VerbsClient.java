@@ -11,6 +11,7 @@ import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.Mapping;
 import io.tesserafs.fabric.brick.Provider;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.brick.Transfer;
 import io.tesserafs.fabric.tcp.RemoteKey;
 import io.tesserafs.fabric.tcp.TcpBricks;
 import java.util.ArrayList;
@@ -94,13 +95,18 @@ final class VerbsClient implements BrickClient {
     }
 
     @Override
+    public boolean owns(BlockHandle handle) {
+        return handle instanceof VerbsHandle mine && mine.isOf(rdma);
+    }
+
+    @Override
     public void unmapAll(List<BlockHandle> some) {
         List<BlockHandle> beneaths = new ArrayList<>(some.size());
         for (BlockHandle handle : some) {
-            if (!(handle instanceof VerbsHandle mine) || !mine.isOf(rdma)) {
+            if (!owns(handle)) {
                 throw new IllegalArgumentException("not mapped through this client: " + handle);
             }
-            beneaths.add(mine.beneath());
+            beneaths.add(((VerbsHandle) handle).beneath());
         }
         for (BlockHandle handle : some) {
             if (handle instanceof VerbsHandle mine && handles.remove(mine)) {
@@ -113,7 +119,7 @@ final class VerbsClient implements BrickClient {
     @Override
     public void flushAll(List<FlushRange> ranges) throws BrickException {
         for (FlushRange range : ranges) {
-            if (!(range.handle() instanceof VerbsHandle mine) || !mine.isOf(rdma)) {
+            if (!owns(range.handle())) {
                 throw new IllegalArgumentException("not mapped through this client: " + range);
             }
         }
@@ -121,6 +127,18 @@ final class VerbsClient implements BrickClient {
         if (qp == null || !FlushStep.all(qp, ranges, beneath)) {
             BrickClient.super.flushAll(ranges);
         }
+    }
+
+    @Override
+    public void readAll(List<Transfer> transfers) throws BrickException {
+        Transfer.checkReads(this, transfers);
+        TransferBatch.run(OneSided.READ, rdma, transfers);
+    }
+
+    @Override
+    public void writeAll(List<Transfer> transfers) throws BrickException {
+        Transfer.checkWrites(this, transfers);
+        TransferBatch.run(OneSided.WRITE, rdma, transfers);
     }
 
     /** Those that the target killed. */

@@ -59,8 +59,7 @@ final class VerbsHandle implements BlockHandle {
     }
 
     boolean isPrepared(InitiatorQueuePair qp) {
-        Region known = region;
-        return known != null && known.qp.equals(qp);
+        return key(qp) != null;
     }
 
     BlockHandle beneath() {
@@ -179,11 +178,11 @@ final class VerbsHandle implements BlockHandle {
      */
     @Nullable
     FlushStep enterFlush(InitiatorQueuePair qp, FlushRange range) {
-        if (!range.isInBounds() || !gate.enter()) {
+        if (!range.isInBounds() || !enter()) {
             return null;
         }
         Region at = region;
-        if (!beneath.alive() || at == null || !at.qp.equals(qp)) {
+        if (at == null || !at.qp.equals(qp)) {
             gate.exit();
             return null;
         }
@@ -197,6 +196,39 @@ final class VerbsHandle implements BlockHandle {
             pushed(step.way());
         }
         gate.exit();
+    }
+
+    /** Counts as busy until {@link #exit}; false if it is dead. */
+    boolean enter() {
+        if (!gate.enter()) {
+            return false;
+        }
+        if (!beneath.alive()) {
+            gate.exit();
+            return false;
+        }
+        return true;
+    }
+
+    void exit() {
+        gate.exit();
+    }
+
+    /** Where this queue pair reaches the block; null if the target has not said. */
+    @Nullable
+    RemoteKey key(InitiatorQueuePair qp) {
+        Region known = region;
+        return known != null && known.qp.equals(qp) ? known.prepared : null;
+    }
+
+    /** Bytes have gone between the block and memory here by this queue pair; the handle counts as busy. */
+    void moved(OneSided kind, InitiatorQueuePair qp, long offset, long length) {
+        if (kind == OneSided.READ) {
+            session.traffic().read(length);
+        } else {
+            written.wrote(qp, offset, length);
+            session.traffic().written(length);
+        }
     }
 
     private interface Operation {

@@ -44,7 +44,7 @@ final class WindowKeys implements TargetKeys {
     static WindowKeys connect(TargetMemory memory, RdmaCmId id, BlockRegistrations blocks) throws IOException {
         WindowRequests requests = new WindowRequests(id.getVerbs());
         try {
-            IbvQP qp = QueuePairs.create(id, blocks.pd(), requests.queue(), 1, 0);
+            IbvQP qp = QueuePairs.create(id, blocks.pd(), requests.queue(), 1, 1, 0);
             return new WindowKeys(memory, blocks, requests, qp);
         } catch (IOException e) {
             QueuePairs.all(requests::close);

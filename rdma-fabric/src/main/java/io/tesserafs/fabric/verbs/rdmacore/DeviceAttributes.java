@@ -7,6 +7,8 @@ import java.util.Set;
  * What a device can do.
  *
  * @param maxMemoryBytes of one registration, unsigned
+ * @param maxScatter elements of memory of one request
+ * @param maxScatterOfRead of a READ; 0 of drivers that do not say
  * @param maxReads READs that one queue pair answers at a time
  * @param maxReadsInitiated READs that one queue pair has under way at a time
  * @param odpForConnected bits of {@code IbvContext.IBV_ODP_SUPPORT_...} for RC; 0 without on-demand paging
@@ -18,6 +20,7 @@ public record DeviceAttributes(
         int maxQueuePairs,
         int maxRequests,
         int maxScatter,
+        int maxScatterOfRead,
         int maxCompletions,
         int maxRegistrations,
         int maxReads,

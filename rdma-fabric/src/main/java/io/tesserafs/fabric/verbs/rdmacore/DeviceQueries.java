@@ -83,6 +83,7 @@ final class DeviceQueries {
                     in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_QP),
                     in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_QP_WR),
                     in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_SGE),
+                    in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_SGE_READ),
                     in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_CQE),
                     in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_MR),
                     in.get(JAVA_INT, VerbsLayout.DEVICE_ATTR_MAX_READS),

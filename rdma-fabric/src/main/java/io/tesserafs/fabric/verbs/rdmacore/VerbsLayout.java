@@ -149,6 +149,7 @@ final class VerbsLayout {
     static final int DEVICE_ATTR_MAX_QP_WR = 112;
     static final int DEVICE_ATTR_CAPABILITIES = 116;
     static final int DEVICE_ATTR_MAX_SGE = 120;
+    static final int DEVICE_ATTR_MAX_SGE_READ = 124;
     static final int DEVICE_ATTR_MAX_CQE = 132;
     static final int DEVICE_ATTR_MAX_MR = 136;
     static final int DEVICE_ATTR_MAX_READS = 144;

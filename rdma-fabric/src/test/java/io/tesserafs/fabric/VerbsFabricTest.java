@@ -9,7 +9,9 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.Provider;
+import io.tesserafs.fabric.brick.Transfer;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.verbs.KeyPolicy;
@@ -17,8 +19,11 @@ import io.tesserafs.fabric.verbs.Revocation;
 import io.tesserafs.fabric.verbs.VerbsNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -132,6 +137,90 @@ class VerbsFabricTest extends BrickContract {
                 assertThat(to.mismatch(MemorySegment.ofArray(new byte[BlockId.BLOCK_BYTES])))
                         .as("first byte beside the range that changed")
                         .isEqualTo(-1);
+            }
+        }
+    }
+
+    private static List<MemorySegment> slices(MemorySegment memory, int count) {
+        long bytes = memory.byteSize() / count;
+        return IntStream.range(0, count)
+                .mapToObj(i -> memory.asSlice(i * bytes, bytes))
+                .toList();
+    }
+
+    /** A transfer of more pieces than any request has; and as its queue pair is connected already, all go together. */
+    @Test
+    void shouldMoveBytesOfManyPieces() throws Exception {
+        try (BrickClient client = fabric.connect(ID, SESSION);
+                BrickClient local = brick.connect(OTHER)) {
+            client.alloc(block(1), block(2));
+            client.map(block(1), Access.READ_WRITE).write(0, MemorySegment.ofArray(new byte[1]), 0, 1);
+            long readBefore = initiator.verbs().traffic().bytesRead();
+            long writtenBefore = initiator.verbs().traffic().bytesWritten();
+            MemorySegment from = TransferMemory.allocate(BlockId.BLOCK_BYTES);
+            MemorySegment to = TransferMemory.allocate(BlockId.BLOCK_BYTES);
+            byte[] content = new byte[BlockId.BLOCK_BYTES];
+            new Random(7).nextBytes(content);
+            from.copyFrom(MemorySegment.ofArray(content));
+            for (int pieces : new int[] {1, 16, 17, 32, 1024}) {
+                for (BlockId id : List.of(block(1), block(2))) { // without a key yet
+                    BlockHandle handle = client.map(id, Access.READ_WRITE);
+                    MemorySegment witness = Objects.requireNonNull(
+                            local.map(id, Access.READ_WRITE).memory());
+                    witness.fill((byte) 0);
+                    client.writeAll(List.of(new Transfer(handle, 0, slices(from, pieces))));
+                    assertThat(witness.mismatch(from)).isEqualTo(-1);
+                    client.flushAll(List.of(new FlushRange(handle, 0, BlockId.BLOCK_BYTES)));
+                    client.readAll(List.of(new Transfer(handle, 0, slices(to.fill((byte) 0), pieces))));
+                    assertThat(to.mismatch(from)).isEqualTo(-1);
+                }
+            }
+            assertThat(initiator.verbs().traffic().bytesRead() - readBefore).isEqualTo(10L * BlockId.BLOCK_BYTES);
+            assertThat(initiator.verbs().traffic().bytesWritten() - writtenBefore)
+                    .isEqualTo(10L * BlockId.BLOCK_BYTES);
+        }
+    }
+
+    /** Its key is dead, which this host may not have heard of: then the row fails, and with it the queue pair. */
+    @Test
+    void shouldMoveTheOthersOfABatchWhenOneHandleDied() throws Exception {
+        try (BrickClient client = fabric.connect(ID, SESSION);
+                BrickClient other = fabric.connect(ID, OTHER);
+                BrickClient local = brick.connect(OTHER)) {
+            client.alloc(block(1), block(3));
+            MemorySegment ones = TransferMemory.allocate(100_000).fill((byte) 1);
+            for (int round = 0; round < 10; round++) {
+                client.alloc(block(2));
+                List<BlockHandle> handles = new ArrayList<>();
+                for (int i = 1; i <= 3; i++) {
+                    Objects.requireNonNull(
+                                    local.map(block(i), Access.READ_WRITE).memory())
+                            .fill((byte) 0);
+                    handles.add(client.map(block(i), Access.READ_WRITE));
+                }
+                List<Transfer> all = handles.stream()
+                        .map(handle -> new Transfer(handle, 4096, slices(ones, 20)))
+                        .toList();
+                client.readAll(all);
+                ones.fill((byte) 1);
+                other.free(block(2));
+                other.alloc(block(4)); // where the other was
+                MemorySegment reused = Objects.requireNonNull(
+                        local.map(block(4), Access.READ_WRITE).memory());
+                reused.fill((byte) 0);
+                refused(Reason.DEAD_HANDLE, () -> client.writeAll(all));
+                for (int i : new int[] {1, 3}) {
+                    MemorySegment memory = Objects.requireNonNull(
+                            local.map(block(i), Access.READ).memory());
+                    assertThat(memory.asSlice(4096, 100_000).mismatch(ones)).isEqualTo(-1);
+                    assertThat(memory.get(JAVA_BYTE, 4095)).isZero();
+                    assertThat(memory.get(JAVA_BYTE, 104_096)).isZero();
+                }
+                assertThat(reused.mismatch(MemorySegment.ofArray(new byte[BlockId.BLOCK_BYTES])))
+                        .isEqualTo(-1);
+                refused(Reason.DEAD_HANDLE, () -> client.readAll(all));
+                client.unmapAll(handles);
+                other.free(block(4));
             }
         }
     }

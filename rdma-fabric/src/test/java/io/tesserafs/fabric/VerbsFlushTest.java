@@ -7,11 +7,15 @@ import io.tesserafs.fabric.brick.Access;
 import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException.Reason;
+import io.tesserafs.fabric.brick.FlushRange;
+import io.tesserafs.fabric.brick.Transfer;
+import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.pmem.DaxDevices;
 import io.tesserafs.fabric.verbs.rdmacore.DeviceAttributes;
 import io.tesserafs.fabric.verbs.rdmacore.DeviceSurvey;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -78,6 +82,22 @@ class VerbsFlushTest extends VerbsFabricTest {
             assertThat(flushesByDevice() - before).isEqualTo(3);
             handle.flush(0, BYTES + 11);
             assertThat(flushesByDevice() - before).as("with a byte of before").isEqualTo(3);
+        }
+    }
+
+    @Test
+    void shouldFlushByTheDeviceWhatWasWrittenTogether() throws Exception {
+        try (BrickClient client = fabric.connect(ID, SESSION)) {
+            client.alloc(block(1));
+            BlockHandle handle = client.map(block(1), Access.READ_WRITE);
+            handle.write(0, bytes, 0, 10);
+            MemorySegment known = TransferMemory.allocate(BYTES);
+            client.writeAll(List.of(
+                    new Transfer(handle, 10, List.of(known.asSlice(0, 100), known.asSlice(100))),
+                    new Transfer(handle, 10 + BYTES, List.of(known))));
+            long before = flushesByDevice();
+            client.flushAll(List.of(new FlushRange(handle, 0, 10 + 2 * BYTES)));
+            assertThat(flushesByDevice() - before).isEqualTo(1);
         }
     }
 

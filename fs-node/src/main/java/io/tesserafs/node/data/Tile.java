@@ -1,10 +1,14 @@
 package io.tesserafs.node.data;
 
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.Transfer;
+import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +26,20 @@ final class Tile {
         COMMITTED
     }
 
-    private static final MemorySegment ZEROS = Arena.global().allocate(64 << 10, 4096);
+    /** Made when a tile that is far away is first zeroed. */
+    private static final class Zeros {
+        /** Memory that an RDMA device sends without a copy, if there is any; nobody writes to it. */
+        static final MemorySegment PIECE =
+                TransferMemory.allocate(64 << 10).fill((byte) 0).asReadOnly();
+
+        /** As many as it takes, of which all but the last are the same memory. */
+        static List<MemorySegment> parts(int bytes) {
+            int pieces = bytes / (int) PIECE.byteSize();
+            List<MemorySegment> parts = new ArrayList<>(Collections.nCopies(pieces, PIECE));
+            parts.add(PIECE.asSlice(0, bytes % PIECE.byteSize()));
+            return parts;
+        }
+    }
 
     final long index;
     final ExtentRef ref;
@@ -111,11 +128,15 @@ final class Tile {
             dirty(from, to);
             return;
         }
-        for (int at = from; at < to; ) {
-            int n = (int) Math.min(to - at, ZEROS.byteSize());
-            write(at, ZEROS, 0, n);
-            at += n;
+        try {
+            mapped.brick.writeAll(List.of(new Transfer(mapped.handle, (long) base + from, Zeros.parts(to - from))));
+        } catch (BrickException e) {
+            if (alive()) {
+                dirty(from, to); // of so much, a part may have been zeroed
+            }
+            throw DeadTileException.of(this, e);
         }
+        dirty(from, to);
     }
 
     /** Of mapped memory: it cannot be taken away, so who uses it looks first. */

@@ -111,6 +111,11 @@ public final class FaultyBrick implements BrickClient {
     }
 
     @Override
+    public boolean owns(BlockHandle handle) {
+        return handle instanceof Handle mine && brick.owns(mine.block);
+    }
+
+    @Override
     public void unmapAll(List<BlockHandle> handles) {
         brick.unmapAll(handles.stream().map(handle -> ((Handle) handle).block).toList());
     }

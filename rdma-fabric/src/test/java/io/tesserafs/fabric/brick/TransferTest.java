@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.reflect.Proxy;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -12,9 +13,8 @@ class TransferTest {
             TransferTest.class.getClassLoader(), new Class<?>[] {BlockHandle.class}, (proxy, method, values) -> null);
 
     private static Transfer of(long offset, long... parts) {
-        List<MemorySegment> all = java.util.Arrays.stream(parts)
-                .mapToObj(MemorySegment.NULL::reinterpret)
-                .toList();
+        List<MemorySegment> all =
+                Arrays.stream(parts).mapToObj(MemorySegment.NULL::reinterpret).toList();
         return new Transfer(HANDLE, offset, all);
     }
 

@@ -11,6 +11,7 @@ import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.Mapping;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerId;
 import io.tesserafs.fabric.pmem.Pool;
@@ -209,6 +210,29 @@ abstract class DeadKeyContract {
         qp.read(readOnly.address(), readOnly.key(), MemorySegment.ofArray(new byte[16]));
         assertThatThrownBy(() -> qp.write(readOnly.address(), readOnly.key(), ones))
                 .isInstanceOf(QueuePairException.class);
+    }
+
+    /** A row of requests with several pieces, of which one in the middle is by a dead key. */
+    @Test
+    void shouldChangeNothingByADeadKeyInTheMiddleOfARow() throws Exception {
+        RemoteKey other = prepare(hostile.map(OTHER_BLOCK, Access.READ_WRITE));
+        MemorySegment memory = TransferMemory.allocate(BYTES).fill((byte) 1);
+        List<Gather.Element> elements =
+                Objects.requireNonNull(qp.elements(List.of(memory.asSlice(0, 100), memory.asSlice(100))));
+        assertThat(qp.maxElements(OneSided.WRITE)).isEqualTo(Gather.MAX_ELEMENTS);
+        assertThat(qp.maxElements(OneSided.READ)).isEqualTo(Gather.MAX_ELEMENTS);
+        List<Gather> row = new ArrayList<>();
+        for (int i = 0; i < 16; i++) {
+            RemoteKey key = i == 7 ? prepared : other;
+            row.add(new Gather(key.address() + i * (long) BYTES, key.key(), elements));
+        }
+        qp.gather(OneSided.WRITE, row);
+        assertThat(pool.asSlice(7 * BYTES, BYTES).mismatch(ones)).isEqualTo(-1);
+        pool.fill((byte) 0);
+        hostile.unmap(hostileHandle);
+        assertThatThrownBy(() -> qp.gather(OneSided.WRITE, row)).isInstanceOf(QueuePairException.class);
+        assertThat(qp.isUsable()).isFalse();
+        assertKeyIsDead();
     }
 
     private List<BlockHandle> mapWithKeys(BrickClient client, int keys, BlockId... blocks) throws Exception {

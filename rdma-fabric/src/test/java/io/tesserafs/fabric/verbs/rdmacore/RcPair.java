@@ -38,6 +38,9 @@ final class RcPair implements AutoCloseable {
     /** The kernel may see an answer to its question for a neighbour only when this has passed. */
     private static final int RESOLVE_MS = 1000;
 
+    /** Of memory, of a request that is sent. */
+    static final int MAX_ELEMENTS = 16;
+
     private static final int DEPTH = 64;
     private static final byte READS = 4;
 
@@ -70,7 +73,7 @@ final class RcPair implements AutoCloseable {
             attributes.setRecv_cq(cq);
             attributes.cap().setMax_send_wr(DEPTH);
             attributes.cap().setMax_recv_wr(DEPTH);
-            attributes.cap().setMax_send_sge(2);
+            attributes.cap().setMax_send_sge(MAX_ELEMENTS);
             attributes.cap().setMax_recv_sge(2);
             qp = flushing == null ? id.createQP(pd, attributes) : flushing.createFlushingQp(id, pd, attributes);
             poll = cq.poll(one, 1);

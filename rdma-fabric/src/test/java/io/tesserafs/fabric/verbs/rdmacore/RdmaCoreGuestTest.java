@@ -256,20 +256,30 @@ class RdmaCoreGuestTest {
                 List.of(pair.client.rdma(
                         IbvSendWR.IBV_WR_RDMA_WRITE, memoryMr, targetMr.getAddr(), targetMr.getRkey())),
                 null);
+        IbvSendWR ofMany =
+                pair.client.rdma(IbvSendWR.IBV_WR_RDMA_WRITE, memoryMr, targetMr.getAddr(), targetMr.getRkey());
+        while (ofMany.getSg_list().size() < RcPair.MAX_ELEMENTS) {
+            ofMany.getSg_list().add(ofMany.getSg_list().getFirst());
+        }
+        SVCPostSend gathering = pair.client.qp.postSend(List.of(ofMany), null);
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        run(post, WARM_UP);
+        run(post, 1, WARM_UP);
+        run(gathering, RcPair.MAX_ELEMENTS, WARM_UP);
         long before = threads.getCurrentThreadAllocatedBytes();
-        run(post, MEASURED);
+        run(post, 1, MEASURED);
+        run(gathering, RcPair.MAX_ELEMENTS, MEASURED);
         long bytes = threads.getCurrentThreadAllocatedBytes() - before;
-        assertThat(bytes).as("bytes in %d operations", MEASURED).isLessThan(MEASURED);
+        assertThat(bytes).as("bytes in %d operations", 2 * MEASURED).isLessThan(MEASURED);
         memoryMr.deregMr().execute();
         targetMr.deregMr().execute();
     }
 
-    private void run(SVCPostSend post, int times) throws Exception {
+    private void run(SVCPostSend post, int elements, int times) throws Exception {
         for (int i = 0; i < times; i++) {
             post.getWrMod(0).setWr_id(i);
-            post.getWrMod(0).getSgeMod(0).setLength(1 + i % 64);
+            for (int e = 0; e < elements; e++) {
+                post.getWrMod(0).getSgeMod(e).setLength(1 + i % (64 / elements));
+            }
             post.execute();
             IbvWC completion = pair.client.next();
             if (completion.getStatus() != 0 || completion.getWr_id() != i) {

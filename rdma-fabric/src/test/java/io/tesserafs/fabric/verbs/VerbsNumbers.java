@@ -8,6 +8,7 @@ import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
+import io.tesserafs.fabric.brick.Transfer;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fabric.peer.Connection;
 import io.tesserafs.fabric.peer.PeerId;
@@ -20,6 +21,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -35,6 +37,8 @@ final class VerbsNumbers {
     private static final int BLOCK_OPERATIONS = 100;
     private static final int FLUSHES = 16;
     private static final int FLUSH_OPERATIONS = 1000;
+    private static final int BATCH = 16;
+    private static final int BATCH_OPERATIONS = 300;
     private static final int ECHO = 101;
     private static final int CALL_BYTES = 64;
     private static final long PLENTY_MS = 60_000;
@@ -69,6 +73,8 @@ final class VerbsNumbers {
                 measure("tcp", tcp.map(block, Access.READ_WRITE));
                 measureFlushes("verbs", rdma, rdma.map(block, Access.READ_WRITE));
                 measureFlushes("tcp", tcp, tcp.map(block, Access.READ_WRITE));
+                measureBatches("verbs", rdma, rdma.map(block, Access.READ_WRITE));
+                measureBatches("tcp", tcp, tcp.map(block, Access.READ_WRITE));
             }
         }
     }
@@ -120,6 +126,53 @@ final class VerbsNumbers {
                     "%s: of 2 MiB, copied: writes %.1f MB/s, reads %.1f MB/s%n",
                     provider, BlockId.BLOCK_BYTES * 1e3 / blockWriteNs, BlockId.BLOCK_BYTES * 1e3 / blockReadNs);
         }
+    }
+
+    private static void measureBatches(String provider, BrickClient client, BlockHandle handle) throws IOException {
+        for (int bytes : new int[] {4096, LARGE_BYTES}) {
+            MemorySegment buffer = TransferMemory.allocate((long) BATCH * bytes);
+            List<Transfer> all = new ArrayList<>();
+            for (int i = 0; i < BATCH; i++) {
+                long at = (long) i * bytes;
+                all.add(new Transfer(handle, at, List.of(buffer.asSlice(at, bytes))));
+            }
+            Operation reads = i -> client.readAll(all);
+            Operation writes = i -> client.writeAll(all);
+            compare(provider, BATCH + " reads of " + bytes + " bytes", singly(all, Transfer::read), reads);
+            compare(provider, BATCH + " writes of " + bytes + " bytes", singly(all, Transfer::write), writes);
+        }
+        MemorySegment zeros = TransferMemory.allocate(LARGE_BYTES).fill((byte) 0);
+        List<MemorySegment> parts = Collections.nCopies(BlockId.BLOCK_BYTES / LARGE_BYTES, zeros);
+        Transfer block = new Transfer(handle, 0, parts);
+        List<Transfer> gathered = List.of(block);
+        compare(provider, "2 MiB of zeros", i -> block.write(), i -> client.writeAll(gathered));
+    }
+
+    private interface Single {
+        void run(Transfer transfer) throws IOException;
+    }
+
+    private static Operation singly(List<Transfer> all, Single single) {
+        return i -> {
+            for (Transfer transfer : all) {
+                single.run(transfer);
+            }
+        };
+    }
+
+    /** By turns, as what else the machine does changes from minute to minute. */
+    private static void compare(String provider, String what, Operation singly, Operation atOnce) throws IOException {
+        run(BATCH_OPERATIONS, singly);
+        run(BATCH_OPERATIONS, atOnce);
+        long singlyNs = 0;
+        long togetherNs = 0;
+        for (int turn = 0; turn < 4; turn++) {
+            singlyNs += run(BATCH_OPERATIONS / 4, singly) / 4;
+            togetherNs += run(BATCH_OPERATIONS / 4, atOnce) / 4;
+        }
+        System.out.printf(
+                "%s: %s: one by one %.1f us, at once %.1f us, ratio %.2f%n",
+                provider, what, singlyNs / 1e3, togetherNs / 1e3, (double) togetherNs / singlyNs);
     }
 
     private static void measureFlushes(String provider, BrickClient client, BlockHandle handle) throws IOException {

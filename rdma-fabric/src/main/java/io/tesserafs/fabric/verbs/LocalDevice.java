@@ -77,8 +77,11 @@ final class LocalDevice {
         return pd;
     }
 
-    /** Of memory that the device can use without a copy; null of other memory. */
+    /** Of memory that the device can use without a copy; null of other memory, and when the last user has gone. */
     synchronized @Nullable IbvMr find(MemorySegment memory) {
+        if (users == 0) {
+            return null;
+        }
         int piece = TransferMemory.pieceOf(memory);
         while (pieces.size() <= piece) {
             pieces.add(register(TransferMemory.piece(pieces.size())));

@@ -71,7 +71,9 @@ final class TransferBatch {
                     posted.add(step);
                 }
             }
-            qp.gather(kind, requests);
+            if (!requests.isEmpty()) {
+                qp.gather(kind, requests);
+            }
             for (Step step : posted) {
                 step.handle.moved(kind, qp, step.transfer.offset(), step.transfer.bytes());
             }

@@ -142,9 +142,9 @@ class VerbsFabricTest extends BrickContract {
     }
 
     private static List<MemorySegment> slices(MemorySegment memory, int count) {
-        long bytes = memory.byteSize() / count;
+        long bytes = memory.byteSize();
         return IntStream.range(0, count)
-                .mapToObj(i -> memory.asSlice(i * bytes, bytes))
+                .mapToObj(i -> memory.asSlice(i * bytes / count, (i + 1) * bytes / count - i * bytes / count))
                 .toList();
     }
 

@@ -38,7 +38,8 @@ final class VerbsNumbers {
     private static final int FLUSHES = 16;
     private static final int FLUSH_OPERATIONS = 1000;
     private static final int BATCH = 16;
-    private static final int BATCH_OPERATIONS = 300;
+    private static final int SMALL_BATCHES = 1000;
+    private static final int LARGE_BATCHES = 80;
     private static final int ECHO = 101;
     private static final int CALL_BYTES = 64;
     private static final long PLENTY_MS = 60_000;
@@ -138,14 +139,15 @@ final class VerbsNumbers {
             }
             Operation reads = i -> client.readAll(all);
             Operation writes = i -> client.writeAll(all);
-            compare(provider, BATCH + " reads of " + bytes + " bytes", singly(all, Transfer::read), reads);
-            compare(provider, BATCH + " writes of " + bytes + " bytes", singly(all, Transfer::write), writes);
+            int times = bytes < LARGE_BYTES ? SMALL_BATCHES : LARGE_BATCHES;
+            compare(provider, BATCH + " reads of " + bytes + " bytes", times, singly(all, Transfer::read), reads);
+            compare(provider, BATCH + " writes of " + bytes + " bytes", times, singly(all, Transfer::write), writes);
         }
         MemorySegment zeros = TransferMemory.allocate(LARGE_BYTES).fill((byte) 0);
         List<MemorySegment> parts = Collections.nCopies(BlockId.BLOCK_BYTES / LARGE_BYTES, zeros);
         Transfer block = new Transfer(handle, 0, parts);
         List<Transfer> gathered = List.of(block);
-        compare(provider, "2 MiB of zeros", i -> block.write(), i -> client.writeAll(gathered));
+        compare(provider, "2 MiB of zeros", LARGE_BATCHES, i -> block.write(), i -> client.writeAll(gathered));
     }
 
     private interface Single {
@@ -161,14 +163,15 @@ final class VerbsNumbers {
     }
 
     /** By turns, as what else the machine does changes from minute to minute. */
-    private static void compare(String provider, String what, Operation singly, Operation atOnce) throws IOException {
-        run(BATCH_OPERATIONS, singly);
-        run(BATCH_OPERATIONS, atOnce);
+    private static void compare(String provider, String what, int times, Operation singly, Operation atOnce)
+            throws IOException {
+        run(times, singly);
+        run(times, atOnce);
         long singlyNs = 0;
         long togetherNs = 0;
         for (int turn = 0; turn < 4; turn++) {
-            singlyNs += run(BATCH_OPERATIONS / 4, singly) / 4;
-            togetherNs += run(BATCH_OPERATIONS / 4, atOnce) / 4;
+            singlyNs += run(times / 4, singly) / 4;
+            togetherNs += run(times / 4, atOnce) / 4;
         }
         System.out.printf(
                 "%s: %s: one by one %.1f us, at once %.1f us, ratio %.2f%n",

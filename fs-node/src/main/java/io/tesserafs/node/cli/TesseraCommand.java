@@ -39,6 +39,7 @@ import picocli.CommandLine.Spec;
             TokenCommand.class,
             SessionCommand.class,
             StatCommand.class,
+            RelocateCommand.class,
             FsckCommand.class,
             LogCommand.class,
             NodeCommand.class,

@@ -45,6 +45,7 @@ final class AdminCommands {
         handlers.put("mount", volumes::mount);
         handlers.put("umount", volumes::unmount);
         handlers.put("stat", volumes::stat);
+        handlers.put("relocate", volumes::relocate);
         handlers.put("shutdown", this::shutdown);
         return handlers;
     }

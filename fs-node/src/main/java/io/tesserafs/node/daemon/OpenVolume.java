@@ -5,14 +5,17 @@ import io.tesserafs.coherence.token.TokenCache;
 import io.tesserafs.coherence.token.TokenCounters;
 import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fuse.mount.FuseMount;
 import io.tesserafs.fuse.mount.MountOptions;
 import io.tesserafs.node.config.NodeConfig.MountConfig;
 import io.tesserafs.node.data.DataOptions;
+import io.tesserafs.node.data.Relocated;
 import io.tesserafs.node.data.TesseraFileSystem;
 import io.tesserafs.node.metrics.NodeMetrics;
+import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.namespace.VolumeService;
 import io.tesserafs.node.session.NodeSession;
@@ -49,7 +52,7 @@ final class OpenVolume implements AutoCloseable {
     private volatile @Nullable Mounted mounted;
 
     /** A mount and what serves it. */
-    private record Mounted(Path path, FuseMount mount, Attachment attachment) {}
+    private record Mounted(Path path, FuseMount mount, TesseraFileSystem files, Attachment attachment) {}
 
     /** This node's session, and what lives with it. */
     private final class Attachment implements NodeSession.Node {
@@ -213,6 +216,13 @@ final class OpenVolume implements AutoCloseable {
         return new OwnerFinder.Whereabouts(null, fabric.connect(owner));
     }
 
+    /** See {@link TesseraFileSystem#relocate}. Null if the volume is not mounted here. */
+    @Nullable
+    Relocated relocate(long ino, BrickId to, long fromTile, long untilNs) throws FsException {
+        Mounted current = mounted;
+        return current == null ? null : current.files.relocate(ino, to, fromTile, untilNs);
+    }
+
     void mount(MountConfig mount) throws IOException {
         if (mounted != null) {
             throw new IllegalStateException("volume " + info.name() + " is mounted already");
@@ -237,7 +247,7 @@ final class OpenVolume implements AutoCloseable {
                     false,
                     coordination.node().value()));
             FuseMount fuse = FuseMount.mount(mount.path(), files, options);
-            mounted = new Mounted(mount.path(), fuse, attachment);
+            mounted = new Mounted(mount.path(), fuse, files, attachment);
             meters(fuse, files);
             meters(attachment.tokens.counters());
             meters(attachment.session.counters());

@@ -6,16 +6,20 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.tesserafs.coherence.membership.NodeId;
 import io.tesserafs.coherence.volume.VolumeInfo;
 import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.admin.AdminException.Code;
 import io.tesserafs.node.admin.AdminHandler;
 import io.tesserafs.node.admin.BrickStatus;
 import io.tesserafs.node.admin.Json;
 import io.tesserafs.node.admin.NodeStatus;
+import io.tesserafs.node.data.Relocated;
+import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.namespace.VolumeService;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -28,6 +32,12 @@ import org.slf4j.LoggerFactory;
 /** Commands about volumes and mounts that this node carries out itself. */
 final class VolumeCommands {
     private static final Logger LOG = LoggerFactory.getLogger(VolumeCommands.class);
+
+    /** Of a file's relocation, before whoever asked hears of it and asks for more. */
+    private static final Duration RELOCATION_STEP = Duration.ofSeconds(20);
+
+    /** Files end before. */
+    private static final long MAX_TILE = Long.MAX_VALUE / BlockId.BLOCK_BYTES;
 
     private final NodeServices services;
     private final ClusterCommands cluster;
@@ -153,6 +163,36 @@ final class VolumeCommands {
             volume.unmount(args.path("force").asBoolean());
             return Map.of();
         } catch (IOException e) {
+            throw AdminArgs.failed(e);
+        }
+    }
+
+    /**
+     * Moves extents of a file for some time; {@code next} in the answer is the tile to go on with, -1 if there are no more. Whoever asks goes on, so that no answer
+     * is waited for as long as a large file takes.
+     */
+    Object relocate(ObjectNode args) throws AdminException {
+        String name = AdminArgs.text(args, "volume");
+        OpenVolume volume = services.require(name);
+        long brick = AdminArgs.number(args, "brick");
+        long from = AdminArgs.number(args, "fromTile");
+        try {
+            if (services.coordination().bricks().list().stream().noneMatch(record -> record.brick() == brick)) {
+                throw new AdminException(Code.NOT_FOUND, "there is no brick b" + brick + " in the cluster");
+            }
+            if (from < 0 || from > MAX_TILE) {
+                throw new AdminException(Code.BAD_REQUEST, "there is no tile " + from);
+            }
+            Relocated relocated = volume.relocate(
+                    AdminArgs.number(args, "ino"),
+                    new BrickId((int) brick),
+                    from,
+                    System.nanoTime() + RELOCATION_STEP.toNanos());
+            if (relocated == null) {
+                throw new AdminException(Code.FAILED, "volume " + name + " is not mounted on this node");
+            }
+            return relocated;
+        } catch (FsException | IOException e) {
             throw AdminArgs.failed(e);
         }
     }

@@ -3,6 +3,7 @@ package io.tesserafs.node.data;
 import io.tesserafs.coherence.lock.LockService;
 import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.TokenClient;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileLock;
 import io.tesserafs.fuse.FileSystem;
@@ -107,6 +108,17 @@ public final class TesseraFileSystem implements FileSystem {
                     unsaved.subList(0, Math.min(unsaved.size(), MAX_LISTED)));
         }
         recalls.forgetAll();
+    }
+
+    /**
+     * Moves the extents of a regular file to a brick, from a tile on, while it is used. May wait for nodes that use the file, as long as it takes to fence one. Not
+     * from a request's thread.
+     *
+     * @param untilNs as {@link System#nanoTime}: when to come back, though not before something was moved
+     * @throws FsException EINVAL, ENOENT, ENOSPC if the brick is full, EIO if a brick or the owner is away; what was moved until then has moved
+     */
+    public Relocated relocate(long ino, BrickId to, long fromTile, long untilNs) throws FsException {
+        return Relocation.run(volume, ino, to, fromTile, untilNs);
     }
 
     /** For tests: whether a commit of the inode waits for another. */

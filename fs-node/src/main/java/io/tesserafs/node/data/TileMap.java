@@ -2,6 +2,7 @@ package io.tesserafs.node.data;
 
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
@@ -254,7 +255,10 @@ final class TileMap {
      * @throws DeadTileException its brick cannot be reached at the moment; the next try may be given another
      */
     Tile allocate(long index, int bytes) throws FsException {
-        ExtentRef ref = service.allocate(bytes, blocks.bricks().home().brick());
+        return reserved(index, service.allocate(bytes, blocks.bricks().home().brick()));
+    }
+
+    private Tile reserved(long index, ExtentRef ref) throws FsException {
         try {
             return new Tile(index, ref, blocks.acquire(ref), Tile.State.RESERVED, 0);
         } catch (BrickException e) {
@@ -263,7 +267,12 @@ final class TileMap {
         }
     }
 
-    /** What {@link #allocate} gave, unused. */
+    /** A place for the tile on that brick and no other. As {@link #allocate}. */
+    Tile allocateOn(BrickId brick, Tile tile) throws FsException {
+        return reserved(tile.index, service.allocateOn(brick, tile.capacity()));
+    }
+
+    /** What was allocated, unused. */
     void giveBack(Tile tile) {
         forget(tile, null);
     }

@@ -45,13 +45,27 @@ final class Allocator {
      * @param mayGetSpaceSoon whether it is worth while to wait for space
      */
     ExtentRef allocate(int bytes, BrickId preferred, BooleanSupplier mayGetSpaceSoon) throws FsException {
+        return allocate(bytes, search -> search.somewhere(preferred), mayGetSpaceSoon);
+    }
+
+    /** See {@link VolumeService#allocateOn}. */
+    ExtentRef allocateOn(BrickId brick, int bytes, BooleanSupplier mayGetSpaceSoon) throws FsException {
+        return allocate(bytes, search -> search.only(brick), mayGetSpaceSoon);
+    }
+
+    private interface Where {
+        @Nullable
+        ExtentRef find(Search search) throws FsException;
+    }
+
+    private ExtentRef allocate(int bytes, Where where, BooleanSupplier mayGetSpaceSoon) throws FsException {
         if (bytes < 1 || bytes > BlockId.BLOCK_BYTES) {
             throw new IllegalArgumentException("allocation of " + bytes + " bytes");
         }
         long start = System.nanoTime();
         while (true) {
             Search search = new Search(bytes);
-            ExtentRef ref = search.somewhere(preferred);
+            ExtentRef ref = where.find(search);
             if (ref != null) {
                 return ref;
             }
@@ -67,6 +81,7 @@ final class Allocator {
     /** For space, once over all bricks. One that cannot be asked may have some. */
     private final class Search {
         private final int bytes;
+        private String place = "the volume's bricks";
         private @Nullable String unasked;
 
         Search(int bytes) {
@@ -78,12 +93,10 @@ final class Allocator {
         ExtentRef somewhere(BrickId preferred) throws FsException {
             BrickId local = bricks.local();
             List<BrickId> others = bricks.others();
-            ExtentRef ref = null;
-            if (preferred.equals(local) || others.contains(preferred)) {
-                ref = on(preferred);
-            } else if (core.spaces.find(preferred) != null) {
-                unasked = "brick " + preferred + " is not up"; // though it was, and its node asks
-            }
+            // A brick that is not up though it was may have space, since its node asks.
+            boolean known =
+                    preferred.equals(local) || others.contains(preferred) || core.spaces.find(preferred) != null;
+            ExtentRef ref = known ? there(preferred) : null;
             if (ref == null && !preferred.equals(local)) {
                 ref = on(local);
             }
@@ -91,6 +104,20 @@ final class Allocator {
                 ref = ref == null && !other.equals(preferred) ? on(other) : ref;
             }
             return ref;
+        }
+
+        @Nullable
+        ExtentRef only(BrickId brick) throws FsException {
+            place = "brick " + brick;
+            return there(brick);
+        }
+
+        private @Nullable ExtentRef there(BrickId brick) throws FsException {
+            if (brick.equals(bricks.local()) || bricks.others().contains(brick)) {
+                return on(brick);
+            }
+            unasked = "brick " + brick + " is not up";
+            return null;
         }
 
         private @Nullable ExtentRef on(BrickId brick) throws FsException {
@@ -105,8 +132,9 @@ final class Allocator {
 
         FsException failure() {
             return unasked == null
-                    ? new FsException(Errno.ENOSPC, "no space left on the volume's bricks")
-                    : new UnavailableException("no space left but on a brick that cannot be asked: " + unasked);
+                    ? new FsException(Errno.ENOSPC, "no space left on " + place)
+                    : new UnavailableException(
+                            "no space left on " + place + ", but not all could be asked: " + unasked);
         }
     }
 

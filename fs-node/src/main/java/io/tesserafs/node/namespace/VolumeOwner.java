@@ -411,6 +411,11 @@ public final class VolumeOwner implements VolumeService, AutoCloseable {
         return allocator.allocate(bytes, preferred, this::mayGetSpaceSoon);
     }
 
+    @Override
+    public ExtentRef allocateOn(BrickId brick, int bytes) throws FsException {
+        return allocator.allocateOn(brick, bytes, this::mayGetSpaceSoon);
+    }
+
     /** Deleted files give their space back once every node has let go of them: before that the volume is not full, the others are slow. */
     private boolean mayGetSpaceSoon() {
         OrphanListener listener = orphanListener;

@@ -130,6 +130,14 @@ public interface VolumeService {
      */
     ExtentRef allocate(int bytes, BrickId preferred) throws FsException;
 
+    /**
+     * As {@link #allocate}, on that brick and no other.
+     *
+     * @throws FsException ENOSPC, though there may be space elsewhere
+     * @throws UnavailableException the brick could not be asked for some seconds
+     */
+    ExtentRef allocateOn(BrickId brick, int bytes) throws FsException;
+
     /** Gives back a reservation that was not committed. */
     void release(ExtentRef unused);
 

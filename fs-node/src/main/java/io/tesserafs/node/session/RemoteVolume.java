@@ -355,6 +355,11 @@ final class RemoteVolume implements VolumeService {
         return space.take(bytes, preferred);
     }
 
+    @Override
+    public ExtentRef allocateOn(BrickId brick, int bytes) throws FsException {
+        return calls.call(VolumeWire.request(Op.ALLOCATE_ON).i32(brick.value()).i32(bytes), VolumeWire::ref);
+    }
+
     /** Reservations are an owner's, for a session: what is in stock is worth nothing to another. The owner takes none of it back before its term ends. */
     void forgetStock() {
         space.forget();

@@ -186,6 +186,11 @@ final class SessionVolume implements VolumeService {
     }
 
     @Override
+    public ExtentRef allocateOn(BrickId brick, int bytes) throws FsException {
+        return call(owner -> owner.allocateOn(brick, bytes));
+    }
+
+    @Override
     public InodeAttr commit(long ino, DataCommit commit) throws FsException {
         return change(owner -> owner.commit(ino, commit));
     }

@@ -334,6 +334,7 @@ final class VolumeServer {
                 VolumeWire.extents(out, extents.subList(0, Math.min(extents.size(), MAX_LAYOUT_EXTENTS)));
             }
             case ALLOCATE -> allocate(in, out);
+            case ALLOCATE_ON -> VolumeWire.ref(out, service.allocateOn(new BrickId(in.i32()), in.i32()));
             case RELEASE -> service.release(VolumeWire.ref(in));
             case COMMIT -> changed(out, service.commit(in.i64(), VolumeWire.commit(in)), offers);
             case SYNC -> service.sync();

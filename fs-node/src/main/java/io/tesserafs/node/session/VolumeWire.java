@@ -63,7 +63,8 @@ final class VolumeWire {
         LOCK_CANCEL,
         LOCK_UNLOCK,
         LOCK_RELEASE,
-        LOCK_RESTORE
+        LOCK_RESTORE,
+        ALLOCATE_ON
     }
 
     private static final List<Op> OPS = List.of(Op.values());

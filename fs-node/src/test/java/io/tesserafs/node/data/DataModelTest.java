@@ -2,9 +2,11 @@ package io.tesserafs.node.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.fuse.FileSystem;
 import io.tesserafs.fuse.SetAttr;
+import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.VolumeChecker;
 import io.tesserafs.node.namespace.VolumeService;
 import java.lang.foreign.Arena;
@@ -63,6 +65,7 @@ class DataModelTest {
     private final Model[] models = new Model[FILES];
     private long[][] handles;
     private Random random;
+    private int relocations;
 
     @TempDir
     Path directory;
@@ -72,7 +75,7 @@ class DataModelTest {
     void shouldShowEveryNodeWhatWasWrittenLast(int count, long seed) throws Exception {
         random = new Random(seed);
         try (Arena arena = Arena.ofShared();
-                Nodes opened = new Nodes(directory, 256L << 20, count, client -> client)) {
+                Nodes opened = Nodes.onBricks(directory, 256L << 20, 1 + (int) (seed % 2), count)) {
             nodes = opened;
             for (int file = 0; file < FILES; file++) {
                 FakeRequest rq = new FakeRequest();
@@ -97,6 +100,7 @@ class DataModelTest {
                 }
             }
             assertThat(VolumeChecker.checkOnline(nodes.owner()).problems()).isEmpty();
+            assertThat(relocations).isGreaterThan(nodes.bricks() == 1 ? -1 : 5);
         }
     }
 
@@ -113,12 +117,12 @@ class DataModelTest {
         }
     }
 
-    private void step(Arena arena, int node, int file, String where) {
+    private void step(Arena arena, int node, int file, String where) throws FsException {
         Model model = models[file];
         TesseraFileSystem files = nodes.files.get(node);
         int offset = random.nextInt(8) == 0 ? random.nextInt(MOST) : random.nextInt(64 << 10);
         int length = 1 + (random.nextInt(6) == 0 ? random.nextInt(1 << 20) : random.nextInt(9000));
-        int kind = random.nextInt(20);
+        int kind = random.nextInt(22);
         FakeRequest rq = new FakeRequest();
         if (kind < 7) {
             write(arena, files, rq, node, file, offset, length, 0);
@@ -150,6 +154,8 @@ class DataModelTest {
                 fsync(each, file); // of what the node wrote, and what it saw of others
             }
             model.safe = model.bytes.clone();
+        } else if (kind < 21) {
+            relocate(files, file, where);
         } else {
             files.flush(rq, model.ino, handles[node][file], 7);
             assertThat(rq.await().errno()).as(where).isZero();
@@ -214,6 +220,17 @@ class DataModelTest {
             System.arraycopy(models[file].bytes, offset, models[target].bytes, to, n);
             models[target].safe = null;
         }
+    }
+
+    private void relocate(TesseraFileSystem files, int file, String where) throws FsException {
+        BrickId to = new BrickId(1 + random.nextInt(nodes.bricks()));
+        long ino = models[file].ino;
+        Relocated relocated = files.relocate(ino, to, 0, Long.MAX_VALUE);
+        assertThat(relocated.next()).as(where).isEqualTo(-1);
+        assertThat(nodes.owner().layout(ino, 0, Integer.MAX_VALUE))
+                .as(where)
+                .allMatch(extent -> extent.ref().brick().equals(to));
+        relocations += relocated.extents() > 0 ? 1 : 0;
     }
 
     /** Between the start of the file and the first data everything must be zero. */

@@ -10,11 +10,13 @@ import io.tesserafs.fabric.brick.BlockHandle;
 import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
+import io.tesserafs.fabric.brick.BrickId;
 import io.tesserafs.fabric.brick.LocalBrick;
 import io.tesserafs.fabric.brick.SessionId;
 import io.tesserafs.fabric.pmem.Pool;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.MemoryManifest;
+import io.tesserafs.node.namespace.OwnerBricks;
 import io.tesserafs.node.namespace.VolumeConfig;
 import io.tesserafs.node.namespace.VolumeOwner;
 import io.tesserafs.node.namespace.VolumeService;
@@ -24,7 +26,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.function.UnaryOperator;
 
@@ -32,13 +37,13 @@ import java.util.function.UnaryOperator;
 final class Nodes implements AutoCloseable {
     private static final UUID VOLUME = new UUID(3, 4);
 
-    private final Path pool;
+    private final List<Path> pools = new ArrayList<>();
     private final ManifestStore manifest = new MemoryManifest();
     private final UnaryOperator<BrickClient> wrapper;
     private final UnaryOperator<VolumeService> service;
     private final List<TokenCache> caches = new ArrayList<>();
     final List<TesseraFileSystem> files = new ArrayList<>();
-    private LocalBrick brick;
+    private final List<LocalBrick> bricks = new ArrayList<>();
     private VolumeOwner owner;
     private long epoch;
 
@@ -55,16 +60,35 @@ final class Nodes implements AutoCloseable {
             UnaryOperator<BrickClient> wrapper,
             UnaryOperator<VolumeService> service)
             throws IOException {
+        this(directory, poolBytes, 1, nodes, wrapper, service);
+    }
+
+    private Nodes(
+            Path directory,
+            long poolBytes,
+            int bricks,
+            int nodes,
+            UnaryOperator<BrickClient> wrapper,
+            UnaryOperator<VolumeService> service)
+            throws IOException {
         this.service = service;
-        this.pool = directory.resolve("pool");
         this.wrapper = wrapper;
-        Pool.create(pool, poolBytes, "test", 1);
-        fillWithGarbage();
+        for (int brick = 1; brick <= bricks; brick++) {
+            Path pool = directory.resolve("pool" + brick);
+            Pool.create(pool, poolBytes, "test", brick);
+            fillWithGarbage(pool);
+            pools.add(pool);
+        }
         open(nodes);
     }
 
+    /** All nodes reach all bricks; the first is the owner's. */
+    static Nodes onBricks(Path directory, long poolBytes, int bricks, int nodes) throws IOException {
+        return new Nodes(directory, poolBytes, bricks, nodes, UnaryOperator.identity(), UnaryOperator.identity());
+    }
+
     /** Whoever shows bytes that nobody wrote shows these. */
-    private void fillWithGarbage() throws IOException {
+    private static void fillWithGarbage(Path pool) throws IOException {
         try (LocalBrick fresh = LocalBrick.open(Pool.open(pool));
                 Arena arena = Arena.ofConfined()) {
             MemorySegment garbage = arena.allocate(BlockId.BLOCK_BYTES).fill((byte) 0xA5);
@@ -82,16 +106,20 @@ final class Nodes implements AutoCloseable {
     }
 
     private void open(int nodes) throws IOException {
-        brick = LocalBrick.open(Pool.open(pool));
         LocalFabric fabric = new LocalFabric();
-        fabric.attach(brick);
+        for (Path pool : pools) {
+            LocalBrick brick = LocalBrick.open(Pool.open(pool));
+            fabric.attach(brick);
+            bricks.add(brick);
+        }
         epoch++;
         owner = VolumeOwner.open(
                 new VolumeConfig("test", 1, VOLUME, VolumeConfig.DEFAULT_MAX_INODES),
                 epoch,
                 manifest,
-                fabric.connect(brick.id(), new SessionId(epoch)),
+                ownerBricks(fabric),
                 true,
+                false,
                 WallClock.nowNs());
         try {
             owner.cutBeyondEnds();
@@ -104,18 +132,78 @@ final class Nodes implements AutoCloseable {
             SessionId session = new SessionId(1000 * epoch + node);
             TokenCache cache = new TokenCache(tokens.link(session));
             caches.add(cache);
-            BrickClient client = wrapper.apply(connect(fabric, session));
             files.add(new TesseraFileSystem(
                     service.apply(owner),
                     cache,
                     locks.service(session),
-                    BrickSet.only(client),
+                    brickSet(fabric, session, bricks.get(node % bricks.size()).id()),
                     new DataOptions(0, 0, 0, 5_000, false, node)));
         }
     }
 
-    private BrickClient connect(LocalFabric fabric, SessionId session) throws BrickException {
-        return fabric.connect(brick.id(), session);
+    private OwnerBricks ownerBricks(LocalFabric fabric) throws BrickException {
+        Map<BrickId, BrickClient> clients = connect(fabric, new SessionId(epoch));
+        BrickId local = bricks.getFirst().id();
+        return new OwnerBricks() {
+            @Override
+            public BrickId local() {
+                return local;
+            }
+
+            @Override
+            public BrickClient client(BrickId brick) {
+                return Objects.requireNonNull(clients.get(brick), brick::toString);
+            }
+
+            @Override
+            public void failed(BrickClient client) {
+                throw new AssertionError("nothing fails here: " + client.brick());
+            }
+
+            @Override
+            public List<BrickId> others() {
+                return clients.keySet().stream()
+                        .filter(brick -> !brick.equals(local))
+                        .toList();
+            }
+        };
+    }
+
+    private BrickSet brickSet(LocalFabric fabric, SessionId session, BrickId home) throws BrickException {
+        Map<BrickId, BrickClient> clients = connect(fabric, session);
+        clients.replaceAll((brick, client) -> wrapper.apply(client));
+        BrickClient ours = Objects.requireNonNull(clients.get(home));
+        return clients.size() == 1
+                ? BrickSet.only(ours)
+                : new BrickSet() {
+                    @Override
+                    public BrickClient home() {
+                        return ours;
+                    }
+
+                    @Override
+                    public BrickClient client(BrickId brick) {
+                        return Objects.requireNonNull(clients.get(brick), brick::toString);
+                    }
+
+                    @Override
+                    public boolean hasOthers() {
+                        return true;
+                    }
+                };
+    }
+
+    private Map<BrickId, BrickClient> connect(LocalFabric fabric, SessionId session) throws BrickException {
+        Map<BrickId, BrickClient> clients = new HashMap<>();
+        for (LocalBrick brick : bricks) {
+            clients.put(brick.id(), fabric.connect(brick.id(), session));
+        }
+        return clients;
+    }
+
+    /** Numbered from 1. */
+    int bricks() {
+        return bricks.size();
     }
 
     VolumeOwner owner() {
@@ -128,7 +216,8 @@ final class Nodes implements AutoCloseable {
         files.clear();
         caches.clear();
         owner.abandon();
-        brick.abandon();
+        bricks.forEach(LocalBrick::abandon);
+        bricks.clear();
         open(nodes);
     }
 
@@ -136,6 +225,8 @@ final class Nodes implements AutoCloseable {
     public void close() throws IOException {
         caches.forEach(TokenCache::close);
         owner.close();
-        brick.close();
+        for (LocalBrick brick : bricks) {
+            brick.close();
+        }
     }
 }

@@ -134,7 +134,7 @@ final class Allocator {
             return unasked == null
                     ? new FsException(Errno.ENOSPC, "no space left on " + place)
                     : new UnavailableException(
-                            "no space left on " + place + ", but not all could be asked: " + unasked);
+                            "no space found on " + place + ": " + unasked);
         }
     }
 

@@ -244,18 +244,11 @@ final class FileCommits {
             try {
                 one.getKey().flushAll(some.stream().map(Flush::range).toList());
             } catch (BrickException e) {
-                throw DeadTileException.of(dead(some), e); // it may have died since it was checked
+                throw DeadTileException.of(
+                        Tile.firstDead(some.stream().map(Flush::tile).toList()),
+                        e); // it may have died since it was checked
             }
         }
-    }
-
-    /** The one whose handle died, as far as it is known. */
-    private static Tile dead(List<Flush> flushes) {
-        return flushes.stream()
-                .map(Flush::tile)
-                .filter(tile -> !tile.alive())
-                .findFirst()
-                .orElse(flushes.getFirst().tile);
     }
 
     private void send(FileState file, int sessions, List<Change> changes, long[] holes, DataCommit attributes)

@@ -4,13 +4,18 @@ import io.tesserafs.coherence.token.FileTokens;
 import io.tesserafs.coherence.token.FileTokens.LockedPages;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fabric.brick.BrickClient;
+import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.Transfer;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.FsException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Moves extents of a file to another brick while applications use it, a window of tiles at a time: under the exclusive token of its tiles the bytes are copied, then the new places are
@@ -134,9 +139,7 @@ final class Relocation {
             for (Tile tile : old) {
                 fresh.add(file.tiles.allocateOn(to, tile));
             }
-            for (int i = 0; i < old.size(); i++) {
-                copy(old.get(i), fresh.get(i), i);
-            }
+            copy(old, fresh);
             done = true;
         } finally {
             if (!done) {
@@ -156,19 +159,71 @@ final class Relocation {
         file.settleCalm();
     }
 
-    private void copy(Tile from, Tile into, int number) throws FsException {
-        if (from.validBytes == 0) {
-            return;
+    /** Through buffers that a device knows, so that what is far away takes one wait for each brick. */
+    private void copy(List<Tile> from, List<Tile> into) throws FsException {
+        Batches reads = new Batches(BrickClient::readAll);
+        Batches writes = new Batches(BrickClient::writeAll);
+        for (int i = 0; i < from.size(); i++) {
+            Tile source = from.get(i);
+            if (source.memory == null) {
+                reads.add(source, buffer(i, source));
+            } else {
+                source.read(0, buffer(i, source), 0, source.validBytes);
+            }
         }
-        MemorySegment near = from.memory;
-        if (near == null) {
-            MemorySegment buffer = buffer(number);
-            from.read(0, buffer, 0, from.validBytes);
-            into.write(0, buffer, 0, from.validBytes);
-            return;
+        reads.run();
+        for (int i = 0; i < from.size(); i++) {
+            Tile target = into.get(i);
+            MemorySegment bytes = buffer(i, from.get(i));
+            if (target.memory == null) {
+                writes.add(target, bytes);
+            } else {
+                target.write(0, bytes, 0, from.get(i).validBytes);
+            }
         }
-        from.checkAlive();
-        into.write(0, near.asSlice(from.base, from.validBytes), 0, from.validBytes);
+        writes.run();
+        for (int i = 0; i < from.size(); i++) {
+            into.get(i).dirty(0, from.get(i).validBytes);
+        }
+    }
+
+    /** Of tiles that are far away, by the clients that reach them. */
+    private static final class Batches {
+        private interface Call {
+            void run(BrickClient brick, List<Transfer> transfers) throws BrickException;
+        }
+
+        private record Batch(List<Tile> tiles, List<Transfer> transfers) {}
+
+        private final Call call;
+        private final Map<BrickClient, Batch> batches = new LinkedHashMap<>();
+
+        Batches(Call call) {
+            this.call = call;
+        }
+
+        /** From the tile's start. */
+        void add(Tile tile, MemorySegment bytes) {
+            Batch batch = batches.computeIfAbsent(
+                    tile.mapped.brick, brick -> new Batch(new ArrayList<>(), new ArrayList<>()));
+            batch.tiles.add(tile);
+            batch.transfers.add(new Transfer(tile.mapped.handle, tile.base, List.of(bytes)));
+        }
+
+        void run() throws FsException {
+            for (Map.Entry<BrickClient, Batch> one : batches.entrySet()) {
+                try {
+                    call.run(one.getKey(), one.getValue().transfers);
+                } catch (BrickException e) {
+                    throw DeadTileException.of(Tile.firstDead(one.getValue().tiles), e);
+                }
+            }
+        }
+    }
+
+    /** What is valid of the tile, or will be. */
+    private MemorySegment buffer(int number, Tile tile) {
+        return buffer(number).asSlice(0, tile.validBytes);
     }
 
     private MemorySegment buffer(int number) {

@@ -146,6 +146,11 @@ final class Tile {
         }
     }
 
+    /** Of some, of which one failed: the one whose handle died, as far as it is known. */
+    static Tile firstDead(List<Tile> some) {
+        return some.stream().filter(tile -> !tile.alive()).findFirst().orElse(some.getFirst());
+    }
+
     /** What is not flushed or committed of this very place, which was reached through another handle before. Under the file's exclusive lock. */
     void takeOver(Tile before) {
         long range = before.takeDirty();

@@ -133,8 +133,7 @@ final class Allocator {
         FsException failure() {
             return unasked == null
                     ? new FsException(Errno.ENOSPC, "no space left on " + place)
-                    : new UnavailableException(
-                            "no space found on " + place + ": " + unasked);
+                    : new UnavailableException("no space found on " + place + ": " + unasked);
         }
     }
 

@@ -24,6 +24,7 @@ import io.tesserafs.fabric.pmem.Pool;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -446,18 +447,19 @@ abstract class BrickContract {
     /**
      * Memory cut into parts of which some may be empty, next to each other or not, and of any kind.
      *
+     * @param known gives memory that devices know
      * @param bytes of all together
      */
-    private static List<MemorySegment> parts(Random random, Arena arena, int bytes) {
+    private static List<MemorySegment> parts(Random random, Arena arena, SegmentAllocator known, int bytes) {
         List<MemorySegment> parts = new ArrayList<>();
         int most = 1 + random.nextInt(1 + random.nextInt(40_000));
-        boolean known = random.nextInt(4) > 0;
+        boolean allKnown = random.nextInt(4) > 0;
         for (int left = bytes; left > 0; ) {
             int length = Math.min(left, random.nextInt(most + 1));
             int gap = random.nextInt(3);
             parts.add(
-                    switch (known ? 0 : random.nextInt(3)) {
-                        case 0 -> TransferMemory.allocate(length + gap).asSlice(gap, length);
+                    switch (allKnown ? 0 : random.nextInt(3)) {
+                        case 0 -> known.allocate(length + gap).asSlice(gap, length);
                         case 1 -> arena.allocate(length + gap).asSlice(gap, length);
                         default -> MemorySegment.ofArray(new byte[length]);
                     });
@@ -490,6 +492,7 @@ abstract class BrickContract {
         System.out.println(getClass().getSimpleName() + " seed " + seed);
         Random random = new Random(seed);
         int blocks = 4;
+        MemorySegment piece = TransferMemory.allocate(8 << 20); // one for all, as there are few
         List<BlockId> ids =
                 IntStream.range(0, blocks).mapToObj(BrickContract::block).toList();
         try (BrickClient client = connect();
@@ -503,6 +506,7 @@ abstract class BrickContract {
             }
             for (int round = 0; round < 8; round++) {
                 List<BlockHandle> handles = handles(client.mapAll(Access.READ_WRITE, random.nextInt(blocks), ids));
+                SegmentAllocator known = SegmentAllocator.slicingAllocator(piece);
                 try (Arena arena = Arena.ofConfined()) {
                     List<Transfer> writes = new ArrayList<>();
                     List<Transfer> reads = new ArrayList<>();
@@ -510,10 +514,10 @@ abstract class BrickContract {
                         int at = random.nextInt(4) == 0 ? 0 : random.nextInt(20_000);
                         for (int n = random.nextInt(10); n > 0; n--) {
                             int bytes = random.nextInt(40_000);
-                            List<MemorySegment> parts = parts(random, arena, bytes);
+                            List<MemorySegment> parts = parts(random, arena, known, bytes);
                             fill(random, parts, model[i].asSlice(at, bytes));
                             writes.add(new Transfer(handles.get(i), at, parts));
-                            reads.add(new Transfer(handles.get(i), at, parts(random, arena, bytes)));
+                            reads.add(new Transfer(handles.get(i), at, parts(random, arena, known, bytes)));
                             at += bytes + random.nextInt(3) * random.nextInt(50_000);
                         }
                     }

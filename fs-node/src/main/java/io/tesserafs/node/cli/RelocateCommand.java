@@ -7,6 +7,7 @@ import io.tesserafs.node.admin.AdminException;
 import io.tesserafs.node.config.Size;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
@@ -34,6 +35,11 @@ import picocli.CommandLine.Parameters;
 final class RelocateCommand implements Callable<Integer> {
     private static final Pattern BRICK = Pattern.compile("b?([0-9]{1,5})");
 
+    private static final int MAX_ROUNDS = 4;
+
+    /** The daemon comes back after 20 s, if it need not wait for nodes that hang. */
+    private static final Duration STEP = Duration.ofMinutes(5);
+
     @Mixin
     Output output = new Output();
 
@@ -59,11 +65,20 @@ final class RelocateCommand implements Callable<Integer> {
         long extents = 0;
         long bytes = 0;
         try (AdminClient client = NodeOptions.connect(file.socket())) {
-            for (long next = 0; next >= 0; ) {
-                JsonNode step = client.call("relocate", args.put("fromTile", next), NodeOptions.FENCING);
-                extents += step.path("extents").asLong();
-                bytes += step.path("bytes").asLong();
-                next = step.path("next").asLong(-1);
+            // Until there is nothing more to move: others may have added to the file, or moved it too.
+            long before = -1;
+            for (int round = 0; extents != before; round++) {
+                if (round == MAX_ROUNDS) {
+                    throw new CliException("others put extents of " + path + " elsewhere at the same time; " + extents
+                            + " were moved, and 'tessera stat' shows what is where");
+                }
+                before = extents;
+                for (long next = 0; next >= 0; ) {
+                    JsonNode step = client.call("relocate", args.put("fromTile", next), STEP);
+                    extents += step.path("extents").asLong();
+                    bytes += step.path("bytes").asLong();
+                    next = step.path("next").asLong(-1);
+                }
             }
         }
         long ms = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);

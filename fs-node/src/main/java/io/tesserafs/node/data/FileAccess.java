@@ -5,7 +5,6 @@ import io.tesserafs.coherence.token.FileTokens.LockedPages;
 import io.tesserafs.coherence.token.Mode;
 import io.tesserafs.coherence.token.TokenException;
 import io.tesserafs.fuse.Errno;
-import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.FsException;
 import io.tesserafs.node.namespace.InodeAttr;
 import io.tesserafs.node.namespace.VolumeService;
@@ -260,7 +259,7 @@ final class FileAccess {
             throws FsException {
         int sessions = file.sessionsLost;
         InodeAttr attr = service.getattr(file.ino);
-        List<Extent> dead = deadReservations(file, firstTile, endTile);
+        List<Tile> dead = deadReservations(file, firstTile, endTile);
         TileMap.Fetched fetched = file.tiles.fetch(firstTile, endTile, usedFrom, usedTo, dead);
         long stamp = file.lock.writeLock();
         try {
@@ -278,7 +277,7 @@ final class FileAccess {
         }
     }
 
-    private static List<Extent> deadReservations(FileState file, long firstTile, long endTile) {
+    private static List<Tile> deadReservations(FileState file, long firstTile, long endTile) {
         long stamp = file.lock.readLock();
         try {
             return file.tiles.deadReservations(firstTile, endTile);

@@ -45,6 +45,7 @@ final class NodeVolume {
     final FileCommits commits;
     final LateCommits lateCommits;
     final FileAccess access;
+    final Movers movers = new Movers();
     /** Inodes of which a tile is being mapped again. */
     private final Set<Long> reviving = ConcurrentHashMap.newKeySet();
 

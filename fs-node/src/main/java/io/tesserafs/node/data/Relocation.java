@@ -7,29 +7,43 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fabric.brick.BrickClient;
 import io.tesserafs.fabric.brick.BrickException;
 import io.tesserafs.fabric.brick.BrickId;
+import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.Transfer;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fuse.Errno;
 import io.tesserafs.node.namespace.FsException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Moves extents of a file to another brick while applications use it, a window of tiles at a time: under the exclusive token of its tiles the bytes are copied, then the new places are
- * committed like those of a write. Who held the token knows by that that the old places are not to be used any more, and holds a handle that dies with their blocks; who does not give it
- * back is evicted and fenced before it is granted. A crash leaves each tile at one place or the other.
+ * Moves extents of a file to another brick while applications use it, a window of tiles at a time: under the exclusive token of its tiles the bytes are copied and flushed, then the new
+ * places are committed like those of a write. Who held the token knows by that that the old places are not to be used any more; who does not give it back is evicted and fenced before it
+ * is granted. Until the commit each tile is where the owner says, and a new place that fails is given up; a crash leaves each tile at one place or the other.
  */
 final class Relocation {
     /** What is copied and committed at once, and what others have to wait for. */
     private static final int WINDOW_TILES = 4;
 
+    /** One set for all, since there is little memory of this kind: windows of several relocations are copied one after the other. */
+    private static final class Buffers {
+        static final ReentrantLock LOCK = new ReentrantLock();
+        static final MemorySegment ALL = TransferMemory.allocate((long) WINDOW_TILES * BlockId.BLOCK_BYTES);
+
+        /** For the valid bytes of a tile. */
+        static MemorySegment of(int number, Tile tile) {
+            return ALL.asSlice((long) number * BlockId.BLOCK_BYTES, tile.validBytes);
+        }
+    }
+
     private final NodeVolume volume;
     private final FileState file;
     private final BrickId to;
-    private final List<MemorySegment> buffers = new ArrayList<>(WINDOW_TILES);
+    private final int sessions;
     private long extents;
     private long bytes;
 
@@ -37,26 +51,37 @@ final class Relocation {
         this.volume = volume;
         this.file = file;
         this.to = to;
+        this.sessions = file.sessionsLost;
     }
 
     /**
-     * Moves all extents of tiles from {@code from} on that exist when it begins. What it moved is durable when it returns, also if it throws.
+     * Moves the extents of tiles from {@code from} on that exist when it begins. If it throws, some of them may have moved.
      *
      * @param untilNs as {@link System#nanoTime}: it stops after the window that is under way then
-     * @throws FsException EINVAL of what is no regular file, ENOSPC if the brick is full, EIO if one of the bricks is away
+     * @return how far it came, durably
+     * @throws FsException EINVAL of what is no regular file, ENOENT of one that is deleted, ENOSPC if the brick is full, EIO if one of the bricks is away, or the session ends
      */
     static Relocated run(NodeVolume volume, long ino, BrickId to, long from, long untilNs) throws FsException {
-        if (!volume.service.getattr(ino).isRegular()) {
-            throw new FsException(Errno.EINVAL, "not a regular file");
-        }
-        FileState file = volume.files.acquire(ino);
+        volume.movers.enter();
         try {
-            Relocation relocation = new Relocation(volume, file, to);
-            long next = relocation.run(from, untilNs);
-            volume.service.sync();
-            return new Relocated(relocation.extents, relocation.bytes, next);
+            if (!volume.service.getattr(ino).isRegular()) {
+                throw new FsException(Errno.EINVAL, "not a regular file");
+            }
+            FileState file = volume.files.acquire(ino);
+            try {
+                // Asked now: if its last name goes after this, the node says that it is not used only when it is not.
+                if (volume.service.getattr(ino).nlink() == 0) {
+                    throw new FsException(Errno.ENOENT, "the file is deleted");
+                }
+                Relocation relocation = new Relocation(volume, file, to);
+                long next = relocation.run(from, untilNs);
+                volume.service.sync();
+                return new Relocated(relocation.extents, relocation.bytes, next);
+            } finally {
+                volume.release(file);
+            }
         } finally {
-            volume.release(file);
+            volume.movers.exit();
         }
     }
 
@@ -70,7 +95,9 @@ final class Relocation {
                 FileTokens.TO_END,
                 Mode.SHARED,
                 LockedPages.NONE,
-                () -> elsewhere(from));
+                () -> elsewhere(from, TileMap.TILES_END).stream()
+                        .map(tile -> tile.index)
+                        .toList());
         for (long tile : tiles) {
             if (tile < next) {
                 continue;
@@ -78,20 +105,24 @@ final class Relocation {
             if (next > from && System.nanoTime() - untilNs >= 0) {
                 return tile;
             }
-            next = tile + WINDOW_TILES;
+            volume.movers.check();
+            next = Math.min(tile + WINDOW_TILES, TileMap.TILES_END);
             moveWindow(tile, next);
+            if (file.sessionsLost != sessions) {
+                throw new FsException(Errno.EIO, "the session ended");
+            }
         }
         return -1;
     }
 
-    /** Tiles that are on other bricks. */
-    private List<Long> elsewhere(long from) {
-        List<Long> found = new ArrayList<>();
+    /** Tiles that are on other bricks, as far as is known here. */
+    private List<Tile> elsewhere(long from, long end) {
+        List<Tile> found = new ArrayList<>();
         long stamp = file.lock.readLock();
         try {
             for (Tile tile : file.tiles.all()) {
-                if (tile.index >= from && !tile.ref.brick().equals(to)) {
-                    found.add(tile.index);
+                if (tile.index >= from && tile.index < end && !tile.ref.brick().equals(to)) {
+                    found.add(tile);
                 }
             }
         } finally {
@@ -101,93 +132,97 @@ final class Relocation {
     }
 
     private void moveWindow(long from, long end) throws FsException {
-        volume.access.withLane(
-                file,
-                () -> volume.access.withTiles(
-                        file,
-                        from << TileMap.TILE_SHIFT,
-                        end << TileMap.TILE_SHIFT,
-                        LockedPages.NONE,
-                        () -> move(from, end)));
+        Map<Long, Tile> places = new HashMap<>();
+        try {
+            for (Tile tile : elsewhere(from, end)) { // before anybody has to wait
+                places.put(tile.index, file.tiles.allocateOn(to, tile));
+            }
+            volume.access.withLane(
+                    file,
+                    () -> volume.access.withTiles(
+                            file,
+                            from << TileMap.TILE_SHIFT,
+                            end << TileMap.TILE_SHIFT,
+                            LockedPages.NONE,
+                            () -> move(from, end, places)));
+        } finally {
+            places.values().forEach(file.tiles::giveBack); // those that were not used
+        }
         volume.save(file);
     }
 
-    /** Returns how many were moved. */
-    private int move(long from, long end) throws FsException {
+    /** Takes the places that it uses. A tile that has changed its size meanwhile stays where it is. Returns how many were moved. */
+    private int move(long from, long end, Map<Long, Tile> places) throws FsException {
         long stamp = file.lock.writeLock();
         try {
             ExtentIo.checkFresh(file, from << TileMap.TILE_SHIFT, end - from << TileMap.TILE_SHIFT);
             List<Tile> old = new ArrayList<>(WINDOW_TILES);
+            List<Tile> fresh = new ArrayList<>(WINDOW_TILES);
             for (long index = from; index < end; index++) {
                 Tile tile = file.tiles.get(index);
-                if (tile != null && !tile.ref.brick().equals(to)) {
+                Tile place = places.get(index);
+                if (tile != null
+                        && place != null
+                        && !tile.ref.brick().equals(to)
+                        && place.capacity() == tile.capacity()) {
                     old.add(tile);
+                    fresh.add(place);
+                    place.validBytes = tile.validBytes;
                 }
             }
-            replace(old);
-            return old.size();
+            Buffers.LOCK.lock();
+            try {
+                copy(old, fresh);
+            } finally {
+                Buffers.LOCK.unlock();
+            }
+            for (Tile tile : fresh) {
+                tile.takeDirty(); // it is flushed
+                tile.setCopy();
+                tile.changed = true;
+                file.tiles.put(tile);
+                places.remove(tile.index);
+                bytes += tile.validBytes;
+            }
+            extents += fresh.size();
+            file.attrChanged |= !fresh.isEmpty();
+            file.settleCalm();
+            return fresh.size();
         } finally {
             file.lock.unlockWrite(stamp);
         }
     }
 
-    /** All or none. The exclusive lock is held. */
-    private void replace(List<Tile> old) throws FsException {
-        List<Tile> fresh = new ArrayList<>(old.size());
-        boolean done = false;
-        try {
-            for (Tile tile : old) {
-                fresh.add(file.tiles.allocateOn(to, tile));
-            }
-            copy(old, fresh);
-            done = true;
-        } finally {
-            if (!done) {
-                fresh.forEach(file.tiles::giveBack);
-            }
-        }
-        for (int i = 0; i < old.size(); i++) {
-            Tile tile = fresh.get(i);
-            tile.validBytes = old.get(i).validBytes;
-            tile.changed = true;
-            file.tiles.put(tile);
-            bytes += tile.validBytes;
-        }
-        extents += old.size();
-        file.attrChanged = true;
-        file.loose = true;
-        file.settleCalm();
-    }
-
-    /** Through buffers that a device knows, so that what is far away takes one wait for each brick. */
-    private void copy(List<Tile> from, List<Tile> into) throws FsException {
+    /** Through buffers that a device knows, so that what is far away takes one wait for each brick. Flushed when it returns. */
+    private static void copy(List<Tile> from, List<Tile> into) throws FsException {
         Batches reads = new Batches(BrickClient::readAll);
         Batches writes = new Batches(BrickClient::writeAll);
+        Batches flushes = new Batches((brick, written) -> brick.flushAll(written.stream()
+                .map(range -> new FlushRange(range.handle(), range.offset(), range.bytes()))
+                .toList()));
         for (int i = 0; i < from.size(); i++) {
             Tile source = from.get(i);
             if (source.memory == null) {
-                reads.add(source, buffer(i, source));
+                reads.add(source, Buffers.of(i, source));
             } else {
-                source.read(0, buffer(i, source), 0, source.validBytes);
+                source.read(0, Buffers.of(i, source), 0, source.validBytes);
             }
         }
         reads.run();
         for (int i = 0; i < from.size(); i++) {
             Tile target = into.get(i);
-            MemorySegment bytes = buffer(i, from.get(i));
             if (target.memory == null) {
-                writes.add(target, bytes);
+                writes.add(target, Buffers.of(i, target));
             } else {
-                target.write(0, bytes, 0, from.get(i).validBytes);
+                target.write(0, Buffers.of(i, target), 0, target.validBytes);
             }
+            flushes.add(target, Buffers.of(i, target));
         }
         writes.run();
-        for (int i = 0; i < from.size(); i++) {
-            into.get(i).dirty(0, from.get(i).validBytes);
-        }
+        flushes.run();
     }
 
-    /** Of tiles that are far away, by the clients that reach them. */
+    /** Of tiles, by the clients that reach them. */
     private static final class Batches {
         private interface Call {
             void run(BrickClient brick, List<Transfer> transfers) throws BrickException;
@@ -219,17 +254,5 @@ final class Relocation {
                 }
             }
         }
-    }
-
-    /** What is valid of the tile, or will be. */
-    private MemorySegment buffer(int number, Tile tile) {
-        return buffer(number).asSlice(0, tile.validBytes);
-    }
-
-    private MemorySegment buffer(int number) {
-        while (buffers.size() <= number) {
-            buffers.add(TransferMemory.allocate(BlockId.BLOCK_BYTES));
-        }
-        return buffers.get(number);
     }
 }

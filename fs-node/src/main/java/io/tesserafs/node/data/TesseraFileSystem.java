@@ -144,6 +144,7 @@ public final class TesseraFileSystem implements FileSystem {
 
     @Override
     public void stopped() {
+        volume.movers.end();
         volume.session = null;
         volume.lateCommits.stop();
         committer.stop();

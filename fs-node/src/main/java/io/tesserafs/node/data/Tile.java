@@ -56,6 +56,9 @@ final class Tile {
     /** Committed, but without its data having been flushed before. */
     boolean committedLoosely;
 
+    /** See {@link #isCopy}; -1 of what is none. */
+    private int copiedBytes = -1;
+
     private int dirtyFrom = Integer.MAX_VALUE;
     private int dirtyTo;
 
@@ -128,15 +131,12 @@ final class Tile {
             dirty(from, to);
             return;
         }
+        dirty(from, to); // also if it fails: a part may have been zeroed
         try {
             mapped.brick.writeAll(List.of(new Transfer(mapped.handle, (long) base + from, Zeros.parts(to - from))));
         } catch (BrickException e) {
-            if (alive()) {
-                dirty(from, to); // of so much, a part may have been zeroed
-            }
             throw DeadTileException.of(this, e);
         }
-        dirty(from, to);
     }
 
     /** Of mapped memory: it cannot be taken away, so who uses it looks first. */
@@ -144,6 +144,21 @@ final class Tile {
         if (!mapped.handle.alive()) {
             throw new DeadTileException(this, "the handle to block " + ref.block() + " is dead");
         }
+    }
+
+    /** Its bytes are flushed, and those that the owner has at another place. Until the owner hears of this one, nothing is lost with it. */
+    void setCopy() {
+        copiedBytes = validBytes;
+    }
+
+    /** Whether all of it is still at the place that the owner knows. */
+    boolean isCopy() {
+        return state == State.RESERVED && copiedBytes == validBytes && !isDirty();
+    }
+
+    /** Whether something of it would be lost with it. */
+    boolean isUnsaved() {
+        return isDirty() || changed && !isCopy();
     }
 
     /** Of some, of which one failed: the one whose handle died, as far as it is known. */

@@ -87,7 +87,7 @@ final class TileMap {
      * What the owner says of a range; fetched without the lock, then applied under it.
      *
      * @param known how many of the extents the owner knows; the others are reservations of this node
-     * @param gone reservations that the brick does not have any more
+     * @param gone reservations without anything that is only there: the owner's word counts again
      */
     record Fetched(
             long fromTile,
@@ -95,18 +95,25 @@ final class TileMap {
             int known,
             List<Extent> extents,
             List<BlockMap.Mapped> blocks,
-            List<Extent> gone) {}
+            List<Gone> gone) {}
+
+    /**
+     * A reservation that this node gives up.
+     *
+     * @param isReserved as far as the owner knows, so that it is told
+     */
+    private record Gone(Extent extent, boolean isReserved) {}
 
     /** Tiles whose handles died before the owner was told of them. Under the lock. */
-    List<Extent> deadReservations(long fromTile, long toTile) {
-        List<Extent> dead = new ArrayList<>();
+    List<Tile> deadReservations(long fromTile, long toTile) {
+        List<Tile> dead = new ArrayList<>();
         for (Tile tile : all()) {
             if (tile.index >= fromTile
                     && tile.index < toTile
                     && tile.state == Tile.State.RESERVED
                     && stale.contains(tile.index)
                     && !tile.alive()) {
-                dead.add(new Extent(tile.index, tile.ref, 0));
+                dead.add(tile);
             }
         }
         return dead;
@@ -118,19 +125,19 @@ final class TileMap {
      * @param usedFrom the first tile that is going to be used at once; mapping begins with it
      * @param usedTo behind the last of them
      */
-    Fetched fetch(long fromTile, long toTile, long usedFrom, long usedTo, List<Extent> reserved) throws FsException {
+    Fetched fetch(long fromTile, long toTile, long usedFrom, long usedTo, List<Tile> reserved) throws FsException {
         List<Extent> extents = new ArrayList<>(service.layout(ino, fromTile, toTile));
         int known = extents.size();
         int before = (int) extents.stream().filter(e -> e.tile() < usedFrom).count();
         int used = (int) extents.stream().filter(e -> e.tile() < usedTo).count() - before;
         Collections.rotate(extents, -before); // they come in the order of tiles
         List<BlockMap.Mapped> mapped = new ArrayList<>(extents.size());
-        List<Extent> gone = new ArrayList<>();
+        List<Gone> gone = new ArrayList<>();
         Fetched fetched = new Fetched(fromTile, toTile, known, extents, mapped, gone);
         try {
             mapped.addAll(blocks.acquireAll(extents.stream().map(Extent::ref).toList(), used));
-            for (Extent extent : reserved) {
-                acquireReserved(extent, fetched);
+            for (Tile tile : reserved) {
+                acquireReserved(tile, fetched);
             }
             return fetched;
         } catch (BrickException e) {
@@ -139,15 +146,31 @@ final class TileMap {
         }
     }
 
-    private void acquireReserved(Extent extent, Fetched to) throws BrickException {
+    private void acquireReserved(Tile tile, Fetched to) throws BrickException {
+        Extent extent = new Extent(tile.index, tile.ref, 0);
+        // A commit can have been applied though it failed here.
+        boolean isReserved =
+                to.extents.stream().limit(to.known).noneMatch(e -> e.ref().equals(tile.ref));
+        if (tile.isCopy()) {
+            to.gone.add(
+                    new Gone(extent, isReserved)); // all of it is where the owner says; this brick may be away for long
+            return;
+        }
         try {
-            to.blocks.add(blocks.acquire(extent.ref()));
-            to.extents.add(extent);
+            BlockMap.Mapped mapped = blocks.acquire(tile.ref);
+            if (mapped.losses == tile.mapped.losses) {
+                to.blocks.add(mapped);
+                to.extents.add(extent);
+            } else {
+                blocks.release(tile.ref, mapped); // what the owner has for the tile, if anything, is more than nothing
+                to.gone.add(new Gone(extent, isReserved));
+            }
         } catch (BrickException e) {
             if (e.reason() != BrickException.Reason.NOT_FOUND) {
                 throw e;
             }
-            to.gone.add(extent); // a new owner gave it up, as this node had not committed it for too long
+            to.gone.add(
+                    new Gone(extent, false)); // a new owner gave it up, as this node had not committed it for too long
         }
     }
 
@@ -162,6 +185,15 @@ final class TileMap {
 
     /** Takes over what is still stale of it; the rest is dropped. */
     void apply(Fetched fetched) {
+        for (Gone gone : fetched.gone) {
+            Tile known = get(gone.extent.tile());
+            if (known != null && isReservation(known, gone.extent)) {
+                if (!gone.isReserved) {
+                    known.state = Tile.State.COMMITTED; // nobody has it to take it back
+                }
+                drop(known);
+            }
+        }
         TileRanges named = new TileRanges();
         for (int i = 0; i < fetched.extents.size(); i++) {
             Extent extent = fetched.extents.get(i);
@@ -184,13 +216,6 @@ final class TileMap {
                 put(carryOver(known, new Tile(extent.tile(), extent.ref(), block, state, extent.validBytes())));
             }
         }
-        for (Extent extent : fetched.gone) {
-            Tile known = get(extent.tile());
-            if (known != null && isReservation(known, extent)) {
-                known.state = Tile.State.COMMITTED; // nobody has it to take it back
-                drop(known);
-            }
-        }
         for (Tile tile : all()) {
             boolean inside = tile.index >= fetched.fromTile && tile.index < fetched.toTile;
             boolean unsaved = tile.state == Tile.State.COMMITTING
@@ -203,7 +228,7 @@ final class TileMap {
     }
 
     private void drop(Tile tile) {
-        lost |= (tile.changed || tile.isDirty()) && !tile.alive();
+        lost |= tile.isUnsaved() && !tile.alive();
         remove(tile);
     }
 
@@ -232,7 +257,7 @@ final class TileMap {
             return fresh;
         }
         if (known.mapped.losses != fresh.mapped.losses) {
-            lost |= known.isDirty() || known.changed;
+            lost |= known.isUnsaved();
         } else {
             fresh.takeOver(known);
             fresh.committedLoosely = known.committedLoosely;

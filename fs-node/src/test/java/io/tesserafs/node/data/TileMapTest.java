@@ -23,6 +23,8 @@ class TileMapTest {
     private static final BrickId BRICK = new BrickId(3);
     private static final ExtentRef REF = new ExtentRef(BRICK, BlockId.of(9, 1), 0, BlockId.BLOCK_BYTES);
 
+    private static final ExtentRef OLD = new ExtentRef(BRICK, BlockId.of(9, 2), 0, BlockId.BLOCK_BYTES);
+
     private final List<Extent> ofOwner = new ArrayList<>();
     private final List<Object> released = new ArrayList<>();
     private final AtomicReference<AtomicBoolean> alive = new AtomicReference<>(new AtomicBoolean(true));
@@ -107,5 +109,48 @@ class TileMapTest {
         assertThat(fresh).isNotSameAs(tile);
         assertThat(fresh.changed).isTrue();
         assertThat(fresh.state).isEqualTo(Tile.State.COMMITTED);
+    }
+
+    /** The tile is at another place for all the owner knows. */
+    private Tile moved() throws Exception {
+        ofOwner.add(new Extent(0, OLD, 100));
+        Tile tile = written();
+        tile.validBytes = 100;
+        return tile;
+    }
+
+    @Test
+    void shouldKeepThePlaceOfAMovedTileWhileItsBrickHasIt() throws Exception {
+        moved().dirty(0, 100);
+        mapAnew();
+        Tile fresh = tiles.all().getFirst();
+        assertThat(fresh.ref).isEqualTo(REF);
+        assertThat(fresh.changed).isTrue();
+        assertThat(tiles.takeLost()).isFalse();
+    }
+
+    @Test
+    void shouldGoBackToTheOldPlaceIfTheNewOneIsLost() throws Exception {
+        moved().dirty(0, 100);
+        losses++;
+        mapAnew();
+        assertThat(tiles.all()).singleElement().satisfies(tile -> {
+            assertThat(tile.ref).isEqualTo(OLD);
+            assertThat(tile.validBytes).isEqualTo(100);
+        });
+        assertThat(tiles.takeLost()).isTrue();
+        assertThat(released).containsExactly(REF);
+    }
+
+    @Test
+    void shouldLoseNothingWithACopy() throws Exception {
+        moved().setCopy();
+        losses++;
+        mapAnew();
+        assertThat(tiles.all())
+                .singleElement()
+                .satisfies(tile -> assertThat(tile.ref).isEqualTo(OLD));
+        assertThat(tiles.takeLost()).isFalse();
+        assertThat(released).containsExactly(REF);
     }
 }

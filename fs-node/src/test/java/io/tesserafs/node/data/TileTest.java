@@ -145,6 +145,6 @@ class TileTest {
         client.unmap(near);
         failure = Reason.DEAD_HANDLE;
         assertThatThrownBy(() -> tile.zero(5, 10)).isInstanceOf(DeadTileException.class);
-        assertThat(tile.isDirty()).isFalse();
+        assertThat(tile.takeDirty()).isEqualTo(range(5, 10));
     }
 }

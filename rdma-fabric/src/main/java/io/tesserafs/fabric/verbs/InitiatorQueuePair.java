@@ -46,6 +46,8 @@ final class InitiatorQueuePair {
     private final Offer offer;
     private final Arena arena = Arena.ofShared();
     private final Requests requests;
+    private final Rows.Post<Push> pushing = this::post;
+    private final Rows.Completion completion = this::complete;
     private final CountDownLatch released = new CountDownLatch(1);
     private final Connector connector;
     /** What a write may carry in its request. */
@@ -254,7 +256,7 @@ final class InitiatorQueuePair {
                 all,
                 Gather::bytes,
                 (to, gather, signalled) -> to.postGather(kind, gather, signalled),
-                this::complete));
+                completion));
     }
 
     /**
@@ -269,7 +271,7 @@ final class InitiatorQueuePair {
 
     /** When it returns, that is true of all that was written before by this queue pair. There is one wait for each row. */
     void push(List<Push> all) throws QueuePairException {
-        requests.run(slot -> Rows.run(slot, all, push -> PUSH_BYTES, this::post, this::complete));
+        requests.run(slot -> Rows.run(slot, all, push -> PUSH_BYTES, pushing, completion));
     }
 
     private void post(Slot slot, Push push, boolean signalled) throws IOException {

@@ -48,8 +48,14 @@ final class TransferBatch {
      * @throws BrickException of the first that failed when it was made by itself; the others were tried as well
      */
     static void run(OneSided kind, VerbsSession session, List<Transfer> transfers) throws BrickException {
-        InitiatorQueuePair qp = session.live();
-        oneByOne(kind, qp == null ? transfers : new TransferBatch(kind, session, qp).inRows(transfers));
+        // A handle is busy, and its key relied on, for as long as its own few take, however many there are.
+        List<Transfer> left = new ArrayList<>(0);
+        for (int from = 0; from < transfers.size(); from += Rows.ROW) {
+            List<Transfer> some = transfers.subList(from, Math.min(from + Rows.ROW, transfers.size()));
+            InitiatorQueuePair qp = session.live();
+            left.addAll(qp == null ? some : new TransferBatch(kind, session, qp).inRows(some));
+        }
+        oneByOne(kind, left);
     }
 
     /** Returns those that are not made. */
@@ -71,9 +77,7 @@ final class TransferBatch {
                     posted.add(step);
                 }
             }
-            if (!requests.isEmpty()) {
-                qp.gather(kind, requests);
-            }
+            gather(requests);
             for (Step step : posted) {
                 step.handle.moved(kind, qp, step.transfer.offset(), step.transfer.bytes());
             }
@@ -87,11 +91,30 @@ final class TransferBatch {
         }
     }
 
+    /** If it fails, nothing of it lands any more: while the handles are busy, so that none of them can end before. */
+    private void gather(List<Gather> requests) throws QueuePairException {
+        if (requests.isEmpty()) {
+            return;
+        }
+        try {
+            qp.gather(kind, requests);
+        } catch (QueuePairException e) {
+            try {
+                session.queuePair(); // another one, before which the target ends this one
+            } catch (IOException more) {
+                e.addSuppressed(more);
+            }
+            throw e;
+        }
+    }
+
     private void enter(Transfer transfer) {
         VerbsHandle handle = (VerbsHandle) transfer.handle();
         List<Gather.Element> elements = qp.elements(transfer.parts());
         if (elements == null || !handle.enter()) {
             left.add(transfer);
+        } else if (elements.isEmpty()) {
+            handle.exit();
         } else {
             entered.add(new Step(handle, transfer, elements));
         }
@@ -119,7 +142,7 @@ final class TransferBatch {
         }
     }
 
-    /** All, also if one fails: of a row that failed nothing may land any more when this returns, which those that live see to. */
+    /** All, also if one fails. */
     private static void oneByOne(OneSided kind, List<Transfer> transfers) throws BrickException {
         BrickException first = null;
         for (Transfer transfer : transfers) {

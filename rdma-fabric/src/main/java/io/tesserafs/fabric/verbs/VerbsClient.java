@@ -131,14 +131,16 @@ final class VerbsClient implements BrickClient {
 
     @Override
     public void readAll(List<Transfer> transfers) throws BrickException {
-        Transfer.checkReads(this, transfers);
-        TransferBatch.run(OneSided.READ, rdma, transfers);
+        List<Transfer> all = List.copyOf(transfers); // what was checked is what is made
+        Transfer.checkReads(this, all);
+        TransferBatch.run(OneSided.READ, rdma, all);
     }
 
     @Override
     public void writeAll(List<Transfer> transfers) throws BrickException {
-        Transfer.checkWrites(this, transfers);
-        TransferBatch.run(OneSided.WRITE, rdma, transfers);
+        List<Transfer> all = List.copyOf(transfers); // what was checked is what is made
+        Transfer.checkWrites(this, all);
+        TransferBatch.run(OneSided.WRITE, rdma, all);
     }
 
     /** Those that the target killed. */

@@ -176,9 +176,12 @@ final class Relocation {
             } finally {
                 Buffers.LOCK.unlock();
             }
-            for (Tile tile : fresh) {
+            for (int i = 0; i < fresh.size(); i++) {
+                Tile tile = fresh.get(i);
                 tile.takeDirty(); // it is flushed
-                tile.setCopy();
+                if (old.get(i).isSettled()) {
+                    tile.setCopy();
+                }
                 tile.changed = true;
                 file.tiles.put(tile);
                 places.remove(tile.index);

@@ -146,6 +146,11 @@ final class Tile {
         }
     }
 
+    /** Whether the owner has all of it, durably. */
+    boolean isSettled() {
+        return state == State.COMMITTED && !changed && !committedLoosely && !isDirty();
+    }
+
     /** Its bytes are flushed, and those that the owner has at another place. Until the owner hears of this one, nothing is lost with it. */
     void setCopy() {
         copiedBytes = validBytes;

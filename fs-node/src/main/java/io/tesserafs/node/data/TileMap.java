@@ -10,6 +10,8 @@ import io.tesserafs.node.namespace.VolumeService;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -136,8 +138,11 @@ final class TileMap {
         Fetched fetched = new Fetched(fromTile, toTile, known, extents, mapped, gone);
         try {
             mapped.addAll(blocks.acquireAll(extents.stream().map(Extent::ref).toList(), used));
-            for (Tile tile : reserved) {
-                acquireReserved(tile, fetched);
+            if (!reserved.isEmpty()) {
+                Set<ExtentRef> ofOwner = extents.stream().map(Extent::ref).collect(Collectors.toSet());
+                for (Tile tile : reserved) {
+                    acquireReserved(tile, ofOwner, fetched);
+                }
             }
             return fetched;
         } catch (BrickException e) {
@@ -146,11 +151,9 @@ final class TileMap {
         }
     }
 
-    private void acquireReserved(Tile tile, Fetched to) throws BrickException {
+    private void acquireReserved(Tile tile, Set<ExtentRef> ofOwner, Fetched to) throws BrickException {
         Extent extent = new Extent(tile.index, tile.ref, 0);
-        // A commit can have been applied though it failed here.
-        boolean isReserved =
-                to.extents.stream().limit(to.known).noneMatch(e -> e.ref().equals(tile.ref));
+        boolean isReserved = !ofOwner.contains(tile.ref); // a commit can have been applied though it failed here
         if (tile.isCopy()) {
             to.gone.add(
                     new Gone(extent, isReserved)); // all of it is where the owner says; this brick may be away for long

@@ -149,8 +149,12 @@ final class FileCommits {
         try {
             checkAlive(file, durable);
             sessions = file.sessionsLost;
+            boolean later = false;
             for (Tile tile : file.tiles.all()) {
-                if (tile.changed || durable && tile.committedLoosely) {
+                if (tile.changed && tile.isCopy() && !tile.alive()) {
+                    later = true; // its brick may have lost it: until it is known, the owner has the tile at its old
+                    // place
+                } else if (tile.changed || durable && tile.committedLoosely) {
                     changes.add(new Change(tile, tile.validBytes));
                     tile.changed = false;
                     if (tile.state == Tile.State.RESERVED) {
@@ -176,7 +180,7 @@ final class FileCommits {
             file.sizeChanged = false;
             file.mtimeChanged = false;
             file.atimeChanged = false;
-            file.attrChanged = false;
+            file.attrChanged = later;
             file.loose = file.loose && !durable;
         } finally {
             file.lock.unlockWrite(stamp);
@@ -210,7 +214,7 @@ final class FileCommits {
         long stamp = file.lock.readLock();
         try {
             for (Tile tile : file.tiles.all()) {
-                if (tile.changed && !tile.alive()) {
+                if (tile.changed && !tile.alive() && !tile.isCopy()) {
                     dead = dead.isEmpty() ? new ArrayList<>() : dead;
                     dead.add(tile);
                 }

@@ -151,7 +151,7 @@ final class FileState {
                 && !mtimeChanged
                 && !sizeChanged
                 && holes.isEmpty()
-                && tiles.all().stream().noneMatch(tile -> tile.changed);
+                && tiles.all().stream().noneMatch(Tile::isUnsaved);
     }
 
     /** @param mapsWritable whether the handle is open for reading as well */

@@ -151,10 +151,26 @@ final class Relocation {
         volume.save(file);
     }
 
-    /** Takes the places that it uses. A tile that has changed its size meanwhile stays where it is. Returns how many were moved. */
+    /**
+     * Takes the places that it uses. A tile that has changed its size meanwhile stays where it is. Not while a commit is under way, which has taken changes out of
+     * the file that may come back. Returns how many were moved.
+     */
     private int move(long from, long end, Map<Long, Tile> places) throws FsException {
+        file.commitLock.lock();
+        try {
+            volume.commits.commitLocked(file, true); // so that, most likely, the owner has all of the tiles
+            return replace(from, end, places);
+        } finally {
+            file.commitLock.unlock();
+        }
+    }
+
+    private int replace(long from, long end, Map<Long, Tile> places) throws FsException {
         long stamp = file.lock.writeLock();
         try {
+            if (file.sessionsLost != sessions) {
+                throw new FsException(Errno.EIO, "the session ended");
+            }
             ExtentIo.checkFresh(file, from << TileMap.TILE_SHIFT, end - from << TileMap.TILE_SHIFT);
             List<Tile> old = new ArrayList<>(WINDOW_TILES);
             List<Tile> fresh = new ArrayList<>(WINDOW_TILES);
@@ -221,8 +237,12 @@ final class Relocation {
             }
             flushes.add(target, Buffers.of(i, target));
         }
-        writes.run();
-        flushes.run();
+        try {
+            writes.run();
+            flushes.run();
+        } catch (DeadTileException e) { // of the new place: the old one is as it was
+            throw new FsException(e.errno(), String.valueOf(e.getMessage()));
+        }
     }
 
     /** Of tiles, by the clients that reach them. */
@@ -242,6 +262,9 @@ final class Relocation {
 
         /** From the tile's start. */
         void add(Tile tile, MemorySegment bytes) {
+            if (bytes.byteSize() == 0) {
+                return;
+            }
             Batch batch = batches.computeIfAbsent(
                     tile.mapped.brick, brick -> new Batch(new ArrayList<>(), new ArrayList<>()));
             batch.tiles.add(tile);

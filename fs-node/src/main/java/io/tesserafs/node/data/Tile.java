@@ -57,7 +57,7 @@ final class Tile {
     boolean committedLoosely;
 
     /** See {@link #isCopy}; -1 of what is none. */
-    private int copiedBytes = -1;
+    private volatile int copiedBytes = -1;
 
     private int dirtyFrom = Integer.MAX_VALUE;
     private int dirtyTo;
@@ -158,7 +158,7 @@ final class Tile {
 
     /** Whether all of it is still at the place that the owner knows. */
     boolean isCopy() {
-        return state == State.RESERVED && copiedBytes == validBytes && !isDirty();
+        return state == State.RESERVED && copiedBytes == validBytes;
     }
 
     /** Whether something of it would be lost with it. */
@@ -184,6 +184,7 @@ final class Tile {
     }
 
     synchronized void dirty(int from, int to) {
+        copiedBytes = -1;
         dirtyFrom = Math.min(dirtyFrom, from);
         dirtyTo = Math.max(dirtyTo, to);
     }

@@ -153,4 +153,35 @@ class TileMapTest {
         assertThat(tiles.takeLost()).isFalse();
         assertThat(released).containsExactly(REF);
     }
+
+    @Test
+    void shouldLoseWhatWasWrittenToACopyThoughItWasFlushed() throws Exception {
+        Tile tile = moved();
+        tile.setCopy();
+        tile.dirty(0, 10);
+        tile.takeDirty();
+        losses++;
+        mapAnew();
+        assertThat(tile.isCopy()).isFalse();
+        assertThat(tiles.takeLost()).isTrue();
+    }
+
+    @Test
+    void shouldCallNoTileSettledOfWhichTheOwnerHasLess() throws Exception {
+        Tile tile = moved();
+        tile.state = Tile.State.COMMITTED;
+        tile.changed = false;
+        assertThat(tile.isSettled()).isTrue();
+        tile.committedLoosely = true;
+        assertThat(tile.isSettled()).isFalse();
+        tile.committedLoosely = false;
+        tile.changed = true;
+        assertThat(tile.isSettled()).isFalse();
+        tile.changed = false;
+        tile.dirty(0, 1);
+        assertThat(tile.isSettled()).isFalse();
+        tile.takeDirty();
+        tile.state = Tile.State.RESERVED;
+        assertThat(tile.isSettled()).isFalse();
+    }
 }

@@ -99,11 +99,7 @@ final class TransferBatch {
         try {
             qp.gather(kind, requests);
         } catch (QueuePairException e) {
-            try {
-                session.queuePair(); // another one, before which the target ends this one
-            } catch (IOException more) {
-                e.addSuppressed(more);
-            }
+            session.replace();
             throw e;
         }
     }

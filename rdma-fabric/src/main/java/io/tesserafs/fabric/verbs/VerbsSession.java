@@ -108,6 +108,21 @@ final class VerbsSession {
         }
     }
 
+    /** After its queue pair failed: connects another, before which the target ends the old one, or gives up. Then nothing that was posted lands any more. */
+    void replace() {
+        try {
+            queuePair();
+        } catch (PeerException e) {
+            switch (e.reason()) {
+                case UNREACHABLE,
+                        LOST -> {} // handles end with the connection, and know what that means for a write
+                case REFUSED, BAD_REQUEST, FAILED -> giveUp(String.valueOf(e.getMessage()));
+            }
+        } catch (IOException e) {
+            giveUp(String.valueOf(e.getMessage()));
+        }
+    }
+
     /** The one that bytes travel by now; null if there is none. Does not wait. */
     @Nullable
     InitiatorQueuePair live() {

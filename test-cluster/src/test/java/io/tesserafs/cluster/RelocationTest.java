@@ -28,7 +28,8 @@ class RelocationTest {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     @RegisterExtension
-    static final TestCluster CLUSTER = TestCluster.apart("relocation", "512M", 3).lease(Duration.ofSeconds(12));
+    static final TestCluster CLUSTER =
+            TestCluster.apart("relocation", "512M", 3).lease(Duration.ofSeconds(12));
 
     @AfterEach
     void heal() {
@@ -210,7 +211,10 @@ class RelocationTest {
         Path file = directory.resolve("file");
         dd("if=" + bytes + " of=" + on(1, file));
         dd("if=/dev/zero count=400 of=" + on(2, directory.resolve("in-the-way")));
-        assertThat(node(1).ask("relocate", file.toString(), "--to", "b9").expectFailure().output()).contains("no brick b9");
+        assertThat(node(1).ask("relocate", file.toString(), "--to", "b9")
+                        .expectFailure()
+                        .output())
+                .contains("no brick b9");
         assertThat(relocate(1, directory, 2).expectFailure().output()).contains("not a regular file");
         assertThat(relocate(1, CLUSTER.scratch().resolve("refused"), 2)
                         .expectFailure()

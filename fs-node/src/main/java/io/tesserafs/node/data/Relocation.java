@@ -228,16 +228,16 @@ final class Relocation {
             }
         }
         reads.run();
-        for (int i = 0; i < from.size(); i++) {
-            Tile target = into.get(i);
-            if (target.memory == null) {
-                writes.add(target, Buffers.of(i, target));
-            } else {
-                target.write(0, Buffers.of(i, target), 0, target.validBytes);
-            }
-            flushes.add(target, Buffers.of(i, target));
-        }
         try {
+            for (int i = 0; i < from.size(); i++) {
+                Tile target = into.get(i);
+                if (target.memory == null) {
+                    writes.add(target, Buffers.of(i, target));
+                } else {
+                    target.write(0, Buffers.of(i, target), 0, target.validBytes);
+                }
+                flushes.add(target, Buffers.of(i, target));
+            }
             writes.run();
             flushes.run();
         } catch (DeadTileException e) { // of the new place: the old one is as it was

@@ -114,8 +114,7 @@ final class VerbsSession {
             queuePair();
         } catch (PeerException e) {
             switch (e.reason()) {
-                case UNREACHABLE,
-                        LOST -> {} // handles end with the connection, and know what that means for a write
+                case UNREACHABLE, LOST -> {} // handles end with the connection, and know what that means for a write
                 case REFUSED, BAD_REQUEST, FAILED -> giveUp(String.valueOf(e.getMessage()));
             }
         } catch (IOException e) {

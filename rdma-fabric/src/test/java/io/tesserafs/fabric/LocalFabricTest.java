@@ -6,7 +6,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-class LocalFabricTest extends BrickContract {
+class LocalFabricTest extends BatchContract {
     private final LocalFabric fabric = new LocalFabric();
 
     @BeforeEach

@@ -37,7 +37,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** A brick of another daemon, by TCP. */
 @Timeout(120)
-class TcpFabricTest extends BrickContract {
+class TcpFabricTest extends BatchContract {
     static final PeerId TARGET = new PeerId(1, 1);
     private static final UUID CLUSTER = new UUID(1, 2);
     private static final byte[] SECRET = "a secret for tests only".getBytes(StandardCharsets.UTF_8);

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Timeout;
 /** A brick of another daemon, by RDMA, over the two devices of this host. */
 @Tag("rdma")
 @Timeout(180)
-class VerbsFabricTest extends BrickContract {
+class VerbsFabricTest extends BatchContract {
     private static final PeerId TARGET = new PeerId(1, 1);
 
     private VerbsNode target;

@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 /** Sets up java.util.logging, which is behind SLF4J: one line per record, to a rotated file or standard error. */
 public final class DaemonLogging {
     /** They log each connection and each request at INFO. */
-    private static final List<String> QUIET = List.of("org.apache.zookeeper", "org.apache.curator", "io.netty");
+    private static final List<String> QUIET =
+            List.of("org.apache.zookeeper", "org.apache.curator", "io.netty", "com.ibm.disni");
 
     /** Configured loggers are held here: the log manager keeps only weak references, and would forget their levels. */
     private static final List<Logger> HELD =

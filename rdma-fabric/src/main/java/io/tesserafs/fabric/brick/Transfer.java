@@ -35,23 +35,24 @@ public record Transfer(BlockHandle handle, long offset, List<MemorySegment> part
 
     /** Fills the parts, each by an operation of its own. */
     public void read() throws BrickException {
-        long at = offset;
-        for (MemorySegment part : parts) {
-            long bytes = part.byteSize();
-            if (bytes > 0) {
-                handle.read(at, part, 0, bytes);
-            }
-            at += bytes;
-        }
+        forEachPart(handle::read);
     }
 
     /** Writes the parts, each by an operation of its own. */
     public void write() throws BrickException {
+        forEachPart(handle::write);
+    }
+
+    private interface Operation {
+        void move(long offset, MemorySegment memory, long memoryOffset, long bytes) throws BrickException;
+    }
+
+    private void forEachPart(Operation operation) throws BrickException {
         long at = offset;
         for (MemorySegment part : parts) {
             long bytes = part.byteSize();
             if (bytes > 0) {
-                handle.write(at, part, 0, bytes);
+                operation.move(at, part, 0, bytes);
             }
             at += bytes;
         }

@@ -44,11 +44,13 @@ final class Connector {
 
     /** @param from an address of the device to be used: with several on one network the kernel may choose another */
     void resolve(InetAddress from, InetSocketAddress to) throws IOException {
+        InetSocketAddress source = new InetSocketAddress(from, 0);
+        id.bindAddr(source); // DiSNI's own resolveAddr does not look at its source
         do {
             if (leftMs() == 0) {
                 throw new IOException("no way from " + from + " to " + to);
             }
-            id.resolveAddr(new InetSocketAddress(from, 0), to, RESOLVE_MS);
+            id.resolveAddr(source, to, RESOLVE_MS);
         } while (!expect(EventType.RDMA_CM_EVENT_ADDR_RESOLVED, EventType.RDMA_CM_EVENT_ADDR_ERROR));
         id.resolveRoute(leftMs());
         if (!expect(EventType.RDMA_CM_EVENT_ROUTE_RESOLVED, EventType.RDMA_CM_EVENT_ROUTE_ERROR)) {

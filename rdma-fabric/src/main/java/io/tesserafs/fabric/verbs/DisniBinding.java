@@ -1,5 +1,6 @@
 package io.tesserafs.fabric.verbs;
 
+import com.ibm.disni.util.MemoryAllocation;
 import com.ibm.disni.verbs.IbvMr;
 import com.ibm.disni.verbs.IbvPd;
 import com.ibm.disni.verbs.RdmaCmId;
@@ -22,6 +23,8 @@ final class DisniBinding implements VerbsBinding {
 
     private static final String PATH = "java.library.path";
 
+    private static final String JVM_OPTION = "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED";
+
     private DisniBinding() {}
 
     static DisniBinding open() throws VerbsUnavailableException {
@@ -30,10 +33,15 @@ final class DisniBinding implements VerbsBinding {
             if (!(provider instanceof RdmaProviderNat)) {
                 throw new VerbsUnavailableException("another implementation of DiSNI's interface is in use");
             }
+            MemoryAllocation.getInstance()
+                    .allocate(1)
+                    .free(); // asks for the address of a buffer, in a way that the JVM has to permit
             LOG.info("RDMA by DiSNI's library, version {}", provider.getVersion());
             return new DisniBinding();
         } catch (VerbsUnavailableException e) {
             throw e;
+        } catch (IllegalAccessError e) {
+            throw new VerbsUnavailableException("DiSNI needs the JVM's option " + JVM_OPTION);
         } catch (IOException | LinkageError e) { // the latter says that the library, or a function in it, is missing
             String why = String.valueOf(e.getMessage());
             throw new VerbsUnavailableException("DiSNI's native library (libdisni) cannot be used: " + why

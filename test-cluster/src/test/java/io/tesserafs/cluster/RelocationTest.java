@@ -197,6 +197,7 @@ class RelocationTest {
                         "while %1$s%2$d && %1$s%3$d; do :; done".formatted(relocate, brickOf(mover), brickOf(from)));
         long delayMs = 1000L + new Random().nextInt(4000);
         LockSupport.parkNanos(Duration.ofMillis(delayMs).toNanos());
+        assertThat(moving.runs()).as("the file is being moved").isTrue();
         node(mover).kill();
         moving.await(LIMIT);
         CLUSTER.network().heal();

@@ -35,7 +35,7 @@ import picocli.CommandLine.Parameters;
 final class RelocateCommand implements Callable<Integer> {
     private static final Pattern BRICK = Pattern.compile("b?([0-9]{1,5})");
 
-    private static final int MAX_ROUNDS = 4;
+    private static final int MAX_ROUNDS = 8;
 
     /** The daemon comes back after 20 s, if it need not wait for nodes that hang. */
     private static final Duration STEP = Duration.ofMinutes(5);
@@ -66,17 +66,19 @@ final class RelocateCommand implements Callable<Integer> {
         long bytes = 0;
         try (AdminClient client = NodeOptions.connect(file.socket())) {
             // Until there is nothing more to move: others may have added to the file, or moved it too.
-            long before = -1;
-            for (int round = 0; extents != before; round++) {
+            boolean again = true;
+            for (int round = 0; again; round++) {
                 if (round == MAX_ROUNDS) {
                     throw new CliException("others put extents of " + path + " elsewhere at the same time; " + extents
                             + " were moved, and 'tessera stat' shows what is where");
                 }
-                before = extents;
+                again = false;
                 for (long next = 0; next >= 0; ) {
                     JsonNode step = client.call("relocate", args.put("fromTile", next), STEP);
-                    extents += step.path("extents").asLong();
+                    long moved = step.path("extents").asLong();
+                    extents += moved;
                     bytes += step.path("bytes").asLong();
+                    again |= moved > 0 || step.path("staying").asLong() > 0;
                     next = step.path("next").asLong(-1);
                 }
             }

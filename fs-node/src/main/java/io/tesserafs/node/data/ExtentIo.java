@@ -392,7 +392,7 @@ final class ExtentIo {
             if (start >= size) {
                 beyond.add(tile);
             } else if (tile.validBytes > size - start) {
-                tile.validBytes = (int) (size - start); // as the owner does
+                tile.cut((int) (size - start));
             }
         }
         file.tiles.removeAll(beyond);

@@ -152,8 +152,8 @@ final class FileCommits {
             boolean later = false;
             for (Tile tile : file.tiles.all()) {
                 if (tile.changed && tile.isCopy() && !tile.alive()) {
-                    later = true; // its brick may have lost it: until it is known, the owner has the tile at its old
-                    // place
+                    // Its brick may have lost it: until it is known, the owner has the tile at its old place.
+                    later = true;
                 } else if (tile.changed || durable && tile.committedLoosely) {
                     changes.add(new Change(tile, tile.validBytes));
                     tile.changed = false;

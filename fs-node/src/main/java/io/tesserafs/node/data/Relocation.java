@@ -11,6 +11,7 @@ import io.tesserafs.fabric.brick.FlushRange;
 import io.tesserafs.fabric.brick.Transfer;
 import io.tesserafs.fabric.brick.TransferMemory;
 import io.tesserafs.fuse.Errno;
+import io.tesserafs.node.namespace.ExtentRef;
 import io.tesserafs.node.namespace.FsException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -46,6 +47,7 @@ final class Relocation {
     private final int sessions;
     private long extents;
     private long bytes;
+    private long staying;
 
     private Relocation(NodeVolume volume, FileState file, BrickId to) {
         this.volume = volume;
@@ -76,7 +78,7 @@ final class Relocation {
                 Relocation relocation = new Relocation(volume, file, to);
                 long next = relocation.run(from, untilNs);
                 volume.service.sync();
-                return new Relocated(relocation.extents, relocation.bytes, next);
+                return new Relocated(relocation.extents, relocation.bytes, relocation.staying, next);
             } finally {
                 volume.release(file);
             }
@@ -98,6 +100,7 @@ final class Relocation {
                 () -> elsewhere(from, TileMap.TILES_END).stream()
                         .map(tile -> tile.index)
                         .toList());
+        checkSession(); // with which the layout would have gone
         for (long tile : tiles) {
             if (tile < next) {
                 continue;
@@ -108,11 +111,15 @@ final class Relocation {
             volume.movers.check();
             next = Math.min(tile + WINDOW_TILES, TileMap.TILES_END);
             moveWindow(tile, next);
-            if (file.sessionsLost != sessions) {
-                throw new FsException(Errno.EIO, "the session ended");
-            }
+            checkSession();
         }
         return -1;
+    }
+
+    private void checkSession() throws FsException {
+        if (file.sessionsLost != sessions) {
+            throw new FsException(Errno.EIO, "the session ended");
+        }
     }
 
     /** Tiles that are on other bricks, as far as is known here. */
@@ -135,25 +142,45 @@ final class Relocation {
         Map<Long, Tile> places = new HashMap<>();
         try {
             for (Tile tile : elsewhere(from, end)) { // before anybody has to wait
-                places.put(tile.index, file.tiles.allocateOn(to, tile));
+                places.put(tile.index, file.tiles.allocateOn(to, tile, this::giveBack));
             }
-            volume.access.withLane(
-                    file,
-                    () -> volume.access.withTiles(
-                            file,
-                            from << TileMap.TILE_SHIFT,
-                            end << TileMap.TILE_SHIFT,
-                            LockedPages.NONE,
-                            () -> move(from, end, places)));
+            Buffers.LOCK.lock(); // while nobody waits for this file
+            try {
+                staying += volume.access.withLane(
+                        file,
+                        () -> volume.access.withTiles(
+                                file,
+                                from << TileMap.TILE_SHIFT,
+                                end << TileMap.TILE_SHIFT,
+                                LockedPages.NONE,
+                                () -> move(from, end, places)));
+            } finally {
+                Buffers.LOCK.unlock();
+            }
         } finally {
-            places.values().forEach(file.tiles::giveBack); // those that were not used
+            for (Tile unused : places.values()) {
+                file.tiles.unmap(unused); // first, as it may take long
+                giveBack(unused.ref);
+            }
         }
         volume.save(file);
     }
 
+    /** After the session that reserved it the owner may have given the space to somebody else. */
+    private void giveBack(ExtentRef unused) {
+        long stamp = file.lock.readLock(); // so that no session ends meanwhile
+        try {
+            if (file.sessionsLost == sessions) {
+                volume.service.release(unused);
+            }
+        } finally {
+            file.lock.unlockRead(stamp);
+        }
+    }
+
     /**
      * Takes the places that it uses. A tile that has changed its size meanwhile stays where it is. Not while a commit is under way, which has taken changes out of
-     * the file that may come back. Returns how many were moved.
+     * the file that may come back. Returns how many stay.
      */
     private int move(long from, long end, Map<Long, Tile> places) throws FsException {
         file.commitLock.lock();
@@ -168,30 +195,26 @@ final class Relocation {
     private int replace(long from, long end, Map<Long, Tile> places) throws FsException {
         long stamp = file.lock.writeLock();
         try {
-            if (file.sessionsLost != sessions) {
-                throw new FsException(Errno.EIO, "the session ended");
-            }
+            checkSession();
             ExtentIo.checkFresh(file, from << TileMap.TILE_SHIFT, end - from << TileMap.TILE_SHIFT);
             List<Tile> old = new ArrayList<>(WINDOW_TILES);
             List<Tile> fresh = new ArrayList<>(WINDOW_TILES);
+            int staying = 0;
             for (long index = from; index < end; index++) {
                 Tile tile = file.tiles.get(index);
+                if (tile == null || tile.ref.brick().equals(to)) {
+                    continue;
+                }
                 Tile place = places.get(index);
-                if (tile != null
-                        && place != null
-                        && !tile.ref.brick().equals(to)
-                        && place.capacity() == tile.capacity()) {
+                if (place == null || place.capacity() != tile.capacity()) {
+                    staying++;
+                } else {
                     old.add(tile);
                     fresh.add(place);
                     place.validBytes = tile.validBytes;
                 }
             }
-            Buffers.LOCK.lock();
-            try {
-                copy(old, fresh);
-            } finally {
-                Buffers.LOCK.unlock();
-            }
+            copy(old, fresh);
             for (int i = 0; i < fresh.size(); i++) {
                 Tile tile = fresh.get(i);
                 tile.takeDirty(); // it is flushed
@@ -199,14 +222,14 @@ final class Relocation {
                     tile.setCopy();
                 }
                 tile.changed = true;
+                places.remove(tile.index); // it is in use from here on
                 file.tiles.put(tile);
-                places.remove(tile.index);
                 bytes += tile.validBytes;
             }
             extents += fresh.size();
             file.attrChanged |= !fresh.isEmpty();
             file.settleCalm();
-            return fresh.size();
+            return staying;
         } finally {
             file.lock.unlockWrite(stamp);
         }

@@ -131,6 +131,7 @@ final class Tile {
             dirty(from, to);
             return;
         }
+        checkAlive();
         dirty(from, to); // also if it fails: a part may have been zeroed
         try {
             mapped.brick.writeAll(List.of(new Transfer(mapped.handle, (long) base + from, Zeros.parts(to - from))));
@@ -139,7 +140,7 @@ final class Tile {
         }
     }
 
-    /** Of mapped memory: it cannot be taken away, so who uses it looks first. */
+    /** Mapped memory cannot be taken away, so who uses it looks first. */
     void checkAlive() throws FsException {
         if (!mapped.handle.alive()) {
             throw new DeadTileException(this, "the handle to block " + ref.block() + " is dead");
@@ -154,6 +155,15 @@ final class Tile {
     /** Its bytes are flushed, and those that the owner has at another place. Until the owner hears of this one, nothing is lost with it. */
     void setCopy() {
         copiedBytes = validBytes;
+    }
+
+    /** As the owner is going to do with what it has, or has done: so what was a copy still is one. */
+    void cut(int bytes) {
+        boolean wasCopy = isCopy();
+        validBytes = bytes;
+        if (wasCopy) {
+            setCopy();
+        }
     }
 
     /** Whether all of it is still at the place that the owner knows. */

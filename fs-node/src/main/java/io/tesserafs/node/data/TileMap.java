@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.jspecify.annotations.Nullable;
@@ -191,10 +192,11 @@ final class TileMap {
         for (Gone gone : fetched.gone) {
             Tile known = get(gone.extent.tile());
             if (known != null && isReservation(known, gone.extent)) {
+                lost |= known.isUnsaved() && !known.alive();
                 if (!gone.isReserved) {
                     known.state = Tile.State.COMMITTED; // nobody has it to take it back
                 }
-                drop(known);
+                remove(known);
             }
         }
         TileRanges named = new TileRanges();
@@ -283,26 +285,35 @@ final class TileMap {
      * @throws DeadTileException its brick cannot be reached at the moment; the next try may be given another
      */
     Tile allocate(long index, int bytes) throws FsException {
-        return reserved(index, service.allocate(bytes, blocks.bricks().home().brick()));
+        return reserved(index, service.allocate(bytes, blocks.bricks().home().brick()), service::release);
     }
 
-    private Tile reserved(long index, ExtentRef ref) throws FsException {
+    private Tile reserved(long index, ExtentRef ref, Consumer<ExtentRef> unused) throws FsException {
         try {
             return new Tile(index, ref, blocks.acquire(ref), Tile.State.RESERVED, 0);
         } catch (BrickException e) {
-            service.release(ref);
+            unused.accept(ref);
             throw DeadTileException.of(index, e);
         }
     }
 
-    /** A place for the tile on that brick and no other. As {@link #allocate}. */
-    Tile allocateOn(BrickId brick, Tile tile) throws FsException {
-        return reserved(tile.index, service.allocateOn(brick, tile.capacity()));
+    /**
+     * A place for the tile on that brick and no other. As {@link #allocate}, but not under the lock.
+     *
+     * @param unused takes the space if its brick cannot be reached
+     */
+    Tile allocateOn(BrickId brick, Tile tile, Consumer<ExtentRef> unused) throws FsException {
+        return reserved(tile.index, service.allocateOn(brick, tile.capacity()), unused);
     }
 
     /** What was allocated, unused. */
     void giveBack(Tile tile) {
         forget(tile, null);
+    }
+
+    /** Of what was allocated, unused, and whose space somebody else takes care of. Not under the lock. */
+    void unmap(Tile tile) {
+        blocks.release(tile.ref, tile.mapped);
     }
 
     void put(Tile tile) {

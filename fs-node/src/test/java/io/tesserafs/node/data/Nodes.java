@@ -84,7 +84,13 @@ final class Nodes implements AutoCloseable {
 
     /** All nodes reach all bricks; the first is the owner's. */
     static Nodes onBricks(Path directory, long poolBytes, int bricks, int nodes) throws IOException {
-        return new Nodes(directory, poolBytes, bricks, nodes, UnaryOperator.identity(), UnaryOperator.identity());
+        return onBricks(directory, poolBytes, bricks, nodes, UnaryOperator.identity());
+    }
+
+    /** @param service what the nodes see of the owner */
+    static Nodes onBricks(Path directory, long poolBytes, int bricks, int nodes, UnaryOperator<VolumeService> service)
+            throws IOException {
+        return new Nodes(directory, poolBytes, bricks, nodes, UnaryOperator.identity(), service);
     }
 
     /** Whoever shows bytes that nobody wrote shows these. */

@@ -154,6 +154,33 @@ class TileMapTest {
         assertThat(released).containsExactly(REF);
     }
 
+    /** The owner cuts what it has; or refuses, and has all of it. */
+    @Test
+    void shouldLoseNothingWithACopyThatWasCut() throws Exception {
+        Tile tile = moved();
+        tile.setCopy();
+        tile.cut(50);
+        mapAnew();
+        assertThat(tiles.all()).singleElement().satisfies(old -> {
+            assertThat(old.ref).isEqualTo(OLD);
+            assertThat(old.validBytes).isEqualTo(100);
+        });
+        assertThat(tiles.takeLost()).isFalse();
+    }
+
+    @Test
+    void shouldLoseNothingWithACopyThatTheOwnerGotThoughTheCommitFailedHere() throws Exception {
+        moved().setCopy();
+        ofOwner.set(0, new Extent(0, REF, 100));
+        mapAnew();
+        assertThat(tiles.all()).singleElement().satisfies(tile -> {
+            assertThat(tile.ref).isEqualTo(REF);
+            assertThat(tile.state).isEqualTo(Tile.State.COMMITTED);
+        });
+        assertThat(tiles.takeLost()).isFalse();
+        assertThat(released).isEmpty();
+    }
+
     @Test
     void shouldLoseWhatWasWrittenToACopyThoughItWasFlushed() throws Exception {
         Tile tile = moved();

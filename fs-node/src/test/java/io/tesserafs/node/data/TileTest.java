@@ -141,10 +141,20 @@ class TileTest {
     }
 
     @Test
-    void shouldBeTriedAgainElsewhereIfTheHandleIsDead() {
-        client.unmap(near);
+    void shouldBeTriedAgainElsewhereIfTheHandleDies() {
         failure = Reason.DEAD_HANDLE;
         assertThatThrownBy(() -> tile.zero(5, 10)).isInstanceOf(DeadTileException.class);
         assertThat(tile.takeDirty()).isEqualTo(range(5, 10));
+    }
+
+    @Test
+    void shouldStayACopyIfItsHandleIsDeadBeforeItIsZeroed() {
+        tile.state = Tile.State.RESERVED;
+        tile.setCopy();
+        client.unmap(near);
+        assertThatThrownBy(() -> tile.zero(5, 10)).isInstanceOf(DeadTileException.class);
+        assertThat(written).isEmpty();
+        assertThat(tile.isDirty()).isFalse();
+        assertThat(tile.isCopy()).isTrue();
     }
 }

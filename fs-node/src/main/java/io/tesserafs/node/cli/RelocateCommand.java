@@ -69,8 +69,8 @@ final class RelocateCommand implements Callable<Integer> {
             boolean again = true;
             for (int round = 0; again; round++) {
                 if (round == MAX_ROUNDS) {
-                    throw new CliException("others put extents of " + path + " elsewhere at the same time; " + extents
-                            + " were moved, and 'tessera stat' shows what is where");
+                    throw new CliException("others change " + path + " or move it at the same time; " + extents
+                            + " extents were moved, and 'tessera stat' shows what is where");
                 }
                 again = false;
                 for (long next = 0; next >= 0; ) {

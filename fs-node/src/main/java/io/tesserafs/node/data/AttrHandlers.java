@@ -218,8 +218,8 @@ final class AttrHandlers {
     }
 
     /**
-     * Takes the commit lock of a file, of which there is nothing then that the owner does not know, but for new places of tiles that it has at their old ones. Waits for an owner that cannot take it yet, though not for long
-     * and not for the next session: that has not the token under which the caller goes on.
+     * Takes the commit lock of a file, of which there is nothing then that the owner does not know, but for new places of tiles that it has at their old
+     * ones. Waits for an owner that cannot take it yet, though not for long and not for the next session: that has not the token under which the caller goes on.
      */
     private void lockSaved(FileState file) throws FsException {
         int sessions = file.sessionsLost;

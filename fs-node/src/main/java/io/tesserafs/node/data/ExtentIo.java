@@ -367,6 +367,9 @@ final class ExtentIo {
             if (free && whole) {
                 drop(file, tile);
             } else if (to >= tile.validBytes) {
+                if (tile.isCopy()) {
+                    tile.checkAlive(); // or it is at its old place again
+                }
                 tile.changed |= from < tile.validBytes;
                 tile.validBytes = Math.min(tile.validBytes, from);
             } else {

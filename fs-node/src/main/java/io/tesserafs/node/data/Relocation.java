@@ -19,6 +19,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -30,9 +31,14 @@ final class Relocation {
     /** What is copied and committed at once, and what others have to wait for. */
     private static final int WINDOW_TILES = 4;
 
+    private static final long TURN_CHECK_MS = 100;
+
+    /** Longer than a node that hangs holds anybody up. */
+    private static final long MAX_TURN_WAIT_NS = TimeUnit.SECONDS.toNanos(60);
+
     /** One set for all, since there is little memory of this kind: windows of several relocations are copied one after the other. */
     private static final class Buffers {
-        static final ReentrantLock LOCK = new ReentrantLock();
+        static final ReentrantLock TURN = new ReentrantLock();
         static final MemorySegment ALL = TransferMemory.allocate((long) WINDOW_TILES * BlockId.BLOCK_BYTES);
 
         /** For the valid bytes of a tile. */
@@ -61,7 +67,7 @@ final class Relocation {
      *
      * @param untilNs as {@link System#nanoTime}: it stops after the window that is under way then
      * @return how far it came, durably
-     * @throws FsException EINVAL of what is no regular file, ENOENT of one that is deleted, ENOSPC if the brick is full, EIO if one of the bricks is away, or the session ends
+     * @throws FsException EINVAL of what is no regular file, ENOENT of one that is deleted, ENOSPC if the brick is full, EIO if one of the bricks is away, or the session ends; EBUSY if other relocations do not get on
      */
     static Relocated run(NodeVolume volume, long ino, BrickId to, long from, long untilNs) throws FsException {
         volume.movers.enter();
@@ -141,11 +147,12 @@ final class Relocation {
     private void moveWindow(long from, long end) throws FsException {
         Map<Long, Tile> places = new HashMap<>();
         try {
-            for (Tile tile : elsewhere(from, end)) { // before anybody has to wait
-                places.put(tile.index, file.tiles.allocateOn(to, tile, this::giveBack));
-            }
-            Buffers.LOCK.lock(); // while nobody waits for this file
+            awaitTurn(); // while nobody waits for this file
             try {
+                for (Tile tile : elsewhere(from, end)) { // nobody does yet
+                    checkSession();
+                    places.put(tile.index, file.tiles.allocateOn(to, tile, this::giveBack));
+                }
                 staying += volume.access.withLane(
                         file,
                         () -> volume.access.withTiles(
@@ -155,7 +162,7 @@ final class Relocation {
                                 LockedPages.NONE,
                                 () -> move(from, end, places)));
             } finally {
-                Buffers.LOCK.unlock();
+                Buffers.TURN.unlock();
             }
         } finally {
             for (Tile unused : places.values()) {
@@ -164,6 +171,23 @@ final class Relocation {
             }
         }
         volume.save(file);
+    }
+
+    /** Another relocation may wait for a node that hangs, or for an owner of another volume. */
+    private void awaitTurn() throws FsException {
+        long untilNs = System.nanoTime() + MAX_TURN_WAIT_NS;
+        try {
+            while (!Buffers.TURN.tryLock(TURN_CHECK_MS, TimeUnit.MILLISECONDS)) {
+                volume.movers.check();
+                checkSession();
+                if (System.nanoTime() - untilNs >= 0) {
+                    throw new FsException(Errno.EBUSY, "another file is being moved, and that does not get on");
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new FsException(Errno.EINTR, "interrupted");
+        }
     }
 
     /** After the session that reserved it the owner may have given the space to somebody else. */

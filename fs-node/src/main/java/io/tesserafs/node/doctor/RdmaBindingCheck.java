@@ -49,6 +49,6 @@ final class RdmaBindingCheck implements Check {
         report.info(
                 "without",
                 "with disni peers reach this node's pool by TCP, though it reaches theirs by RDMA; "
-                        + "no memory windows, no on-demand paging, no IPv6 addresses");
+                        + "no memory windows, no on-demand paging, no FLUSH, no IPv6 addresses");
     }
 }

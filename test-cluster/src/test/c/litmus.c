@@ -21,6 +21,7 @@
  *   counter-atomic                              atomic increments, map only          a lost increment
  *   seqlock     one writer of eight words on two pages under a sequence number       words that differ under one even number
  *   extend      a file grows; told so outside of the file system, the other looks    an old size, or missing bytes
+ *   extend-sync the same, while the access time of who read is saved                an old size, or missing bytes
  *   extend-map  the same, looking only through a mapping, under a lock of the file  a fault, or missing bytes
  *   names       create, rename, link, unlink, told so in the same way                a name that is gone, none where there is one, or
  *                                                                                    an unlinked file that can't be read any more
@@ -225,13 +226,15 @@ static void seqlock(uint64_t rounds)
 
 /* ---- sizes and names, told by a channel outside of the file system ---- */
 
-static void extend(uint64_t rounds)
+static void extend_and(uint64_t rounds, int sync)
 {
 	off_t base = PAGES * PAGE;
 	for (uint64_t k = 1; k <= rounds; k++) {
 		off_t at = base + (off_t)(k - 1) * 8;
 		await_turn(2 * (k - 1) + (uint64_t)me);
 		if (me == 0) {
+			if (sync)
+				fstat_of(fd);
 			MUST(pwrite(fd, &k, 8, at) == 8 ? 0 : -1);
 		} else {
 			uint64_t value = 0;
@@ -242,8 +245,15 @@ static void extend(uint64_t rounds)
 			stage->outcomes[0]++;
 		}
 		atomic_fetch_add(&stage->turn, 1);
+		if (me == 1 && sync)
+			MUST(fsync(fd));
 	}
 }
+
+static void extend(uint64_t rounds) { extend_and(rounds, 0); }
+
+/* The access time of who reads is saved while the other writes on. */
+static void extend_sync(uint64_t rounds) { extend_and(rounds, 1); }
 
 /* Whoever maps a file beyond its end asks the file system nothing when that moves, until it takes the lock that it shares with the writer. */
 static void extend_map(uint64_t rounds)
@@ -367,6 +377,7 @@ static const struct test tests[] = {
 	{"counter-atomic", 0, NULL, NULL, counter_atomic, {"increments"}, 0},
 	{"seqlock", 0, NULL, NULL, seqlock, {"consistent", "repeated"}, 0},
 	{"extend", 2, NULL, NULL, extend, {"seen"}, 0},
+	{"extend-sync", 2, NULL, NULL, extend_sync, {"seen"}, 0},
 	{"extend-map", 2, NULL, NULL, extend_map, {"seen"}, 0},
 	{"names", 2, NULL, NULL, names, {"seen"}, 0},
 };

@@ -92,7 +92,7 @@ class LitmusTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"extend", "extend-map", "names"})
+    @ValueSource(strings = {"extend", "extend-sync", "extend-map", "names"})
     void shouldShowSizesAndNamesAtOnce(String test) {
         expectAllowed(test, "file");
     }

@@ -13,20 +13,24 @@ final class HeldRanges {
         final long from;
         final long to;
         final Mode mode;
+        /** Sequence of the grant it came with, or of the newest of several; it was held without a pause since. */
+        final long since;
+
         TokenState state = TokenState.HELD;
 
         @Nullable
         RangeRecall recall;
 
-        Piece(long from, long to, Mode mode) {
+        Piece(long from, long to, Mode mode, long since) {
             this.from = from;
             this.to = to;
             this.mode = mode;
+            this.since = since;
         }
 
         /** In the same state, and of the same recall. */
         Piece part(long partFrom, long partTo, Mode partMode) {
-            Piece part = new Piece(partFrom, partTo, partMode);
+            Piece part = new Piece(partFrom, partTo, partMode, since);
             part.state = state;
             part.recall = recall;
             return part;
@@ -51,6 +55,19 @@ final class HeldRanges {
         return at >= to;
     }
 
+    /**
+     * Whether all that is held was held without a pause since that sequence. An owner that had not heard yet of what this node gave up may have said something later
+     * than a grant of another range; but not later than the grant by which that was had again.
+     */
+    boolean isHeldSince(long sequence) {
+        for (Piece piece : pieces) {
+            if (piece.since > sequence) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     void addTo(List<TokenMessage.Held> into, Resource resource) {
         for (Piece piece : pieces) {
             into.add(new TokenMessage.Held(resource, piece.from, piece.to, piece.mode));
@@ -58,7 +75,7 @@ final class HeldRanges {
     }
 
     /** Fills gaps and raises modes; what is being recalled goes on being recalled. */
-    void insert(long from, long to, Mode mode) {
+    void insert(long from, long to, Mode mode, long sequence) {
         List<Piece> next = new ArrayList<>(pieces.size() + 2);
         long at = from;
         for (Piece piece : pieces) {
@@ -67,7 +84,7 @@ final class HeldRanges {
                 continue;
             }
             if (at < piece.from) {
-                next.add(new Piece(at, piece.from, mode));
+                next.add(new Piece(at, piece.from, mode, sequence));
             }
             if (piece.mode.covers(mode)) {
                 next.add(piece);
@@ -77,7 +94,7 @@ final class HeldRanges {
             at = piece.to;
         }
         if (at < to) {
-            next.add(new Piece(at, to, mode));
+            next.add(new Piece(at, to, mode, sequence));
         }
         next.sort(Comparator.comparingLong(piece -> piece.from));
         pieces = next;
@@ -103,7 +120,9 @@ final class HeldRanges {
                     && last.mode == piece.mode
                     && last.recall == null
                     && piece.recall == null) {
-                merged.set(merged.size() - 1, new Piece(last.from, piece.to, piece.mode));
+                merged.set(
+                        merged.size() - 1,
+                        new Piece(last.from, piece.to, piece.mode, Math.max(last.since, piece.since)));
             } else {
                 merged.add(piece);
             }
@@ -141,15 +160,15 @@ final class HeldRanges {
     private static RangeRecall split(
             Piece piece, long from, long to, @Nullable Mode keep, RangeRecall.Urgency urgency, List<Piece> into) {
         if (piece.from < from) {
-            into.add(new Piece(piece.from, from, piece.mode));
+            into.add(piece.part(piece.from, from, piece.mode));
         }
-        Piece wanted = new Piece(Math.max(piece.from, from), Math.min(piece.to, to), piece.mode);
+        Piece wanted = piece.part(Math.max(piece.from, from), Math.min(piece.to, to), piece.mode);
         RangeRecall recall = new RangeRecall(wanted.from, wanted.to, keep, urgency);
         wanted.state = wanted.state.become(TokenState.RECALLING);
         wanted.recall = recall;
         into.add(wanted);
         if (piece.to > to) {
-            into.add(new Piece(to, piece.to, piece.mode));
+            into.add(piece.part(to, piece.to, piece.mode));
         }
         return recall;
     }
@@ -179,7 +198,7 @@ final class HeldRanges {
 
     private static Piece settled(Piece recalled, Mode mode) {
         recalled.state = recalled.state.become(TokenState.HELD);
-        return new Piece(recalled.from, recalled.to, mode);
+        return new Piece(recalled.from, recalled.to, mode, recalled.since);
     }
 
     /** Nothing is held any more, and no recall is under way. */

@@ -54,8 +54,6 @@ final class HeldTokens {
         }
     }
 
-    private static final long NEVER = Long.MAX_VALUE;
-
     private final Resource resource;
     private final TokenGate gate;
     private final Actions actions;
@@ -70,9 +68,6 @@ final class HeldTokens {
     private final List<RangeRecall> recalls = new ArrayList<>(0);
     private long lastAsk;
     private long seen;
-    /** Sequence of the first grant since anything was given up: what was held by then, or came later, has been held without a pause. */
-    private long unbrokenSince = NEVER;
-
     private boolean drainRunning;
     private boolean fenced;
 
@@ -98,11 +93,8 @@ final class HeldTokens {
             return; // of the session that ended
         }
         seen = grant.sequence();
-        if (unbrokenSince == NEVER) {
-            unbrokenSince = grant.sequence();
-        }
         asks.remove(grant.id());
-        ranges.insert(grant.fromByte(), grant.toByte(), grant.mode());
+        ranges.insert(grant.fromByte(), grant.toByte(), grant.mode(), grant.sequence());
         reopenForWaiters();
         publish();
         serveWaiters();
@@ -153,9 +145,6 @@ final class HeldTokens {
             return;
         }
         recalls.remove(recall);
-        if (recall.keep() == null) {
-            unbrokenSince = NEVER;
-        }
         ranges.finish(recall);
         actions.send(new TokenMessage.Release(
                 resource, recall.from, recall.to, recall.keep(), Math.max(seen, actions.seenAtLeast())));
@@ -167,7 +156,6 @@ final class HeldTokens {
     boolean fence() {
         boolean held = !ranges.isEmpty();
         ranges.fence();
-        unbrokenSince = NEVER;
         fenced = true;
         asks.clear();
         recalls.clear();
@@ -199,7 +187,7 @@ final class HeldTokens {
      * See {@link FileTokens#isHeldSince}. What an owner said before the present link was made does not count: a grant that came with it may be lost.
      */
     boolean isHeldSince(long sequence) {
-        return sequence >= unbrokenSince && sequence >= actions.seenAtLeast();
+        return ranges.isHeldSince(sequence) && sequence >= actions.seenAtLeast();
     }
 
     /** Nothing is held, asked for, or under way: the object can be forgotten. */

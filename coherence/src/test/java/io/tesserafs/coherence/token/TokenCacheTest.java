@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.tesserafs.fabric.brick.SessionId;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
@@ -236,6 +239,47 @@ class TokenCacheTest {
             assertThat(cache.isHeldSince(OFFERED, fresh)).isTrue();
             again.close();
             wanted.close();
+        }
+    }
+
+    /** An owner whose words the test puts together. */
+    private static final class ScriptedOwner implements OwnerLink {
+        final BlockingQueue<TokenMessage.ToOwner> heard = new LinkedBlockingQueue<>();
+        private final CompletableFuture<Receiver> node = new CompletableFuture<>();
+
+        @Override
+        public void send(TokenMessage.ToOwner message) {
+            heard.add(message);
+        }
+
+        @Override
+        public CompletableFuture<Long> connect(List<TokenMessage.Held> holds, Receiver receiver) {
+            node.complete(receiver);
+            return CompletableFuture.completedFuture(0L);
+        }
+
+        void grant(long from, long to, Mode mode, long sequence) {
+            node.join().receive(new TokenMessage.Grant(OFFERED, from, to, mode, sequence, TokenMessage.NOBODY_ASKED));
+        }
+
+        void recall(long from, long to) {
+            node.join().receive(new TokenMessage.Recall(OFFERED, from, to, null));
+        }
+    }
+
+    @Test
+    void shouldNotTrustAnOwnerThatHadNotHeardYetWhatWasGivenUp() throws Exception {
+        ScriptedOwner owner = new ScriptedOwner();
+        try (TokenCache cache = new TokenCache(owner)) {
+            cache.onRecall(NOTHING_CACHED);
+            owner.grant(0, FileTokens.TO_END, Mode.SHARED, 10);
+            assertThat(cache.isHeldSince(OFFERED, 10)).isTrue();
+            owner.recall(4096, 8192);
+            assertThat(owner.heard.poll(30, TimeUnit.SECONDS)).isInstanceOf(TokenMessage.Release.class);
+            owner.grant(8192, 12288, Mode.EXCLUSIVE, 11); // passed the release on its way, as did an answer as of 11
+            owner.grant(4096, 8192, Mode.SHARED, 20);
+            assertThat(cache.isHeldSince(OFFERED, 11)).isFalse();
+            assertThat(cache.isHeldSince(OFFERED, 20)).isTrue();
         }
     }
 

@@ -100,6 +100,11 @@ final class FileAccess {
         T run() throws FsException;
     }
 
+    /** Whether this node's lane is in that range of attributes. */
+    boolean isLane(long fromByte, long toByte) {
+        return fromByte <= laneFrom && laneFrom < toByte;
+    }
+
     int tryLane(FileState file) {
         return file.attrTokens.tryEnter(laneFrom, laneFrom + LANE_BYTES, Mode.EXCLUSIVE);
     }
@@ -157,10 +162,12 @@ final class FileAccess {
             if (file.attrStale) {
                 file.adopt(attr);
                 file.attrStale = false;
-            } else {
-                file.size = Math.max(file.size, attr.size());
+            } else if (whole && !file.attrWhole) {
+                file.merge(attr);
             }
-            file.attrWhole |= whole;
+            if (whole) {
+                file.attrWhole = true;
+            }
         } finally {
             file.lock.unlockWrite(stamp);
         }
@@ -249,15 +256,20 @@ final class FileAccess {
     private void fetch(FileState file, long firstTile, long endTile, long usedFrom, long usedTo) throws FsException {
         file.commitLock.lock();
         try {
-            fetchLocked(file, firstTile, endTile, usedFrom, usedTo);
+            boolean done;
+            do {
+                done = fetchLocked(file, firstTile, endTile, usedFrom, usedTo);
+            } while (!done);
         } finally {
             file.commitLock.unlock();
         }
     }
 
-    private void fetchLocked(FileState file, long firstTile, long endTile, long usedFrom, long usedTo)
+    /** False if what the owner said of the size may have been older than what somebody learned meanwhile. */
+    private boolean fetchLocked(FileState file, long firstTile, long endTile, long usedFrom, long usedTo)
             throws FsException {
         int sessions = file.sessionsLost;
+        int adopted = file.attrAdopted;
         InodeAttr attr = service.getattr(file.ino);
         List<Tile> dead = deadReservations(file, firstTile, endTile);
         TileMap.Fetched fetched = file.tiles.fetch(firstTile, endTile, usedFrom, usedTo, dead);
@@ -265,13 +277,20 @@ final class FileAccess {
         try {
             if (file.sessionsLost != sessions) {
                 file.tiles.drop(fetched); // others may have changed since what the last session was told
-                return;
+                return true;
+            }
+            if (file.attrAdopted != adopted) {
+                file.tiles.drop(
+                        fetched); // the file may have been cut elsewhere in between: the older size would bring the end
+                // back
+                return false;
             }
             file.tiles.apply(fetched);
             file.dropPunched();
             file.sayWhatIsLost();
             file.size = file.attrStale ? attr.size() : Math.max(file.size, attr.size());
             file.settleCalm();
+            return true;
         } finally {
             file.lock.unlockWrite(stamp);
         }

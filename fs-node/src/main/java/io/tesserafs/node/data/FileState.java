@@ -62,6 +62,9 @@ final class FileState {
     /** They were fetched under the ATTR token as a whole, so that no other node has changed them since. Otherwise the size may have grown elsewhere. */
     volatile boolean attrWhole;
 
+    /** How often they were stale and then fetched. Changed under the exclusive lock. */
+    volatile int attrAdopted;
+
     /** Nothing of the layout is stale or far: I/O needs to ask nobody. */
     volatile boolean calm;
     /** Sessions with the owner that ended while this had something of them. Changed under the exclusive lock. */
@@ -109,9 +112,20 @@ final class FileState {
         toldSize = attr.size();
     }
 
-    /** Takes the owner's word for size and times, except for what was changed here and not committed. Under the exclusive lock. */
+    /** Takes the owner's word for size and times, except for times that were changed here and not committed. Under the exclusive lock. */
     void adopt(InodeAttr attr) {
+        countAdoption();
         size = attr.size();
+        adoptTimes(attr);
+    }
+
+    /** The same while this node has its lane: then the file may have grown elsewhere, but was not cut. Under the exclusive lock. */
+    void merge(InodeAttr attr) {
+        size = Math.max(size, attr.size());
+        adoptTimes(attr);
+    }
+
+    private void adoptTimes(InodeAttr attr) {
         mtimeNs = mtimeChanged ? Math.max(mtimeNs, attr.mtimeNs()) : attr.mtimeNs();
         ctimeNs = attrChanged ? Math.max(ctimeNs, attr.ctimeNs()) : attr.ctimeNs();
         atimeNs = atimeChanged ? Math.max(atimeNs, attr.atimeNs()) : attr.atimeNs();
@@ -179,6 +193,10 @@ final class FileState {
         boolean wanted = clearSuidGid;
         clearSuidGid = false;
         return wanted;
+    }
+
+    private synchronized void countAdoption() {
+        attrAdopted = attrAdopted + 1;
     }
 
     synchronized void countLostSession() {

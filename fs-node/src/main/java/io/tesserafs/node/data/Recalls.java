@@ -74,7 +74,7 @@ final class Recalls implements TokenClient.RecallHandler {
             if (resource.kind() == Resource.Kind.DATA) {
                 flushData(file, fromByte, toByte, keep);
             } else {
-                flushAttributes(file, keep);
+                flushAttributes(file, fromByte, toByte, keep);
             }
         } catch (FsException e) {
             file.failedIn(sessions, e.errno());
@@ -168,7 +168,17 @@ final class Recalls implements TokenClient.RecallHandler {
         }
     }
 
-    private void flushAttributes(FileState file, @Nullable Mode keep) throws FsException {
+    /**
+     * What is changed here and not saved belongs to this node's lane. Without another one's, sizes and times stay what they are, but need not be the newest any
+     * more; and somebody may be writing under our own meanwhile.
+     */
+    private void flushAttributes(FileState file, long fromByte, long toByte, @Nullable Mode keep) throws FsException {
+        if (!volume.access.isLane(fromByte, toByte)) {
+            if (keep == null) {
+                file.attrWhole = false;
+            }
+            return;
+        }
         int sessions = file.sessionsLost;
         boolean saved = false;
         try {

@@ -1,0 +1,184 @@
+package io.tesserafs.node.data;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.tesserafs.fabric.brick.BlockId;
+import io.tesserafs.fuse.Attributes;
+import io.tesserafs.fuse.FileSystem;
+import io.tesserafs.fuse.SetAttr;
+import io.tesserafs.node.namespace.VolumeService;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Sizes and times of a file that two nodes use, when a token for them goes in the middle of something. */
+@Timeout(60)
+class AttributeLanesTest {
+    private static final int O_RDWR = 2;
+    private static final int TILE = BlockId.BLOCK_BYTES;
+
+    @TempDir
+    Path directory;
+
+    private final Arena arena = Arena.ofShared();
+    private final AtomicInteger services = new AtomicInteger();
+    /** The call of the first node to its owner that waits; the next one only. */
+    private volatile String waits = "";
+
+    private final CountDownLatch waiting = new CountDownLatch(1);
+    private final CountDownLatch goOn = new CountDownLatch(1);
+
+    @AfterEach
+    void free() {
+        goOn.countDown();
+        arena.close();
+    }
+
+    private VolumeService firstWaits(VolumeService owner) {
+        if (services.getAndIncrement() > 0) {
+            return owner;
+        }
+        return (VolumeService) Proxy.newProxyInstance(
+                VolumeService.class.getClassLoader(), new Class<?>[] {VolumeService.class}, (self, method, args) -> {
+                    if (method.getName().equals(waits)) {
+                        waits = "";
+                        waiting.countDown();
+                        goOn.await();
+                    }
+                    try {
+                        return method.invoke(owner, args);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+    }
+
+    private Nodes twoNodes() throws Exception {
+        return Nodes.onBricks(directory, 128L << 20, 2, 2, this::firstWaits);
+    }
+
+    /** A node's file. */
+    private record File(TesseraFileSystem files, long ino, long handle) {
+        static File create(TesseraFileSystem files) {
+            FakeRequest rq = new FakeRequest();
+            files.create(rq, VolumeService.ROOT, "f".getBytes(US_ASCII), 0644, O_RDWR, false);
+            FakeRequest.Answer created = rq.await();
+            return new File(files, created.attr().ino(), created.number());
+        }
+
+        File openedBy(TesseraFileSystem other) {
+            FakeRequest rq = new FakeRequest();
+            other.open(rq, ino, O_RDWR, false);
+            return new File(other, ino, rq.await().number());
+        }
+
+        Attributes attributes() {
+            FakeRequest rq = new FakeRequest();
+            files.getattr(rq, ino, FileSystem.NO_HANDLE);
+            return rq.await().attr();
+        }
+
+        void truncate(long size) {
+            FakeRequest rq = new FakeRequest();
+            files.setattr(rq, ino, new SetAttr(SetAttr.SIZE, FileSystem.NO_HANDLE, 0, 0, 0, size, 0, 0, 0));
+            assertThat(rq.await().errno()).isZero();
+        }
+
+        FakeRequest beginSync() {
+            FakeRequest rq = new FakeRequest();
+            Thread.ofPlatform().daemon().start(() -> files.fsync(rq, ino, handle, false));
+            return rq;
+        }
+
+        void sync() {
+            assertThat(beginSync().await().errno()).isZero();
+        }
+    }
+
+    private FakeRequest beginWrite(File file, long offset, int length) {
+        FakeRequest rq = new FakeRequest();
+        MemorySegment payload = arena.allocate(length).fill((byte) 1);
+        Thread.ofPlatform()
+                .daemon()
+                .start(() -> file.files.write(rq, file.ino, file.handle, offset, payload, false, false, false, 0));
+        return rq;
+    }
+
+    private void write(File file, long offset, int length) {
+        assertThat(beginWrite(file, offset, length).await().number()).isEqualTo(length);
+    }
+
+    private static FakeRequest beginRead(File file, long offset, int length) {
+        FakeRequest rq = new FakeRequest();
+        Thread.ofPlatform().daemon().start(() -> file.files.read(rq, file.ino, file.handle, offset, length, false));
+        return rq;
+    }
+
+    @Test
+    void shouldTellOfGrowthThatHappenedWhileAnotherNodeTookItsLane() throws Exception {
+        try (Nodes nodes = twoNodes()) {
+            File writer = File.create(nodes.files.get(0));
+            write(writer, 0, 100);
+            File reader = writer.openedBy(nodes.files.get(1));
+            assertThat(reader.attributes().size()).isEqualTo(100);
+            write(writer, 0, 50); // takes its lane
+            assertThat(beginRead(reader, 0, 100).await().data()).hasSize(100);
+            write(writer, 0, 50);
+            waits = "commit";
+            FakeRequest sync = reader.beginSync(); // of the access time, under the reader's lane
+            while (!sync.isAnswered() && waiting.getCount() > 0) {
+                Thread.onSpinWait();
+            }
+            write(writer, TILE, 100);
+            goOn.countDown();
+            assertThat(sync.await().errno()).isZero();
+            assertThat(reader.attributes().size()).isEqualTo(TILE + 100);
+        }
+    }
+
+    @Test
+    void shouldShowTheLatestTimeIfBothWrite() throws Exception {
+        try (Nodes nodes = twoNodes()) {
+            File first = File.create(nodes.files.get(0));
+            write(first, 0, 2 * TILE);
+            File second = first.openedBy(nodes.files.get(1));
+            assertThat(second.attributes().size()).isEqualTo(2 * TILE);
+            write(first, 0, 100);
+            long before = WallClock.nowNs();
+            write(second, TILE, 100);
+            assertThat(first.attributes().mtimeNs()).isGreaterThanOrEqualTo(before);
+            assertThat(second.attributes().mtimeNs()).isGreaterThanOrEqualTo(before);
+        }
+    }
+
+    @Test
+    void shouldNotBringTheEndBackThatAnotherNodeCutOffMeanwhile() throws Exception {
+        try (Nodes nodes = twoNodes()) {
+            File second = File.create(nodes.files.get(1));
+            write(second, 0, 100);
+            write(second, TILE, 100);
+            second.sync();
+            File first = second.openedBy(nodes.files.get(0));
+            waits = "layout";
+            FakeRequest read = beginRead(first, 0, 100);
+            waiting.await(); // it was told the size
+            second.truncate(TILE);
+            assertThat(first.attributes().size()).isEqualTo(TILE);
+            goOn.countDown();
+            assertThat(read.await().data()).hasSize(100);
+            assertThat(first.attributes().size()).isEqualTo(TILE);
+            write(first, 0, 100);
+            first.sync();
+            assertThat(second.attributes().size()).isEqualTo(TILE);
+        }
+    }
+}

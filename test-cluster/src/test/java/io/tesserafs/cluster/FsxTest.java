@@ -35,8 +35,8 @@ class FsxTest {
                 Duration.ofSeconds(60L + OPERATIONS / 50),
                 CLUSTER.scratch(),
                 program,
-                file.toString(),
                 Integer.toString(seed),
-                Integer.toString(OPERATIONS));
+                Integer.toString(OPERATIONS),
+                file.toString());
     }
 }

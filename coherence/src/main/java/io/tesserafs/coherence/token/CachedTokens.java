@@ -203,6 +203,11 @@ final class CachedTokens implements FileTokens {
     }
 
     @Override
+    public synchronized boolean isHeld(long fromByte, long toByte, Mode mode) {
+        return held.isHeld(fromByte, toByte, mode);
+    }
+
+    @Override
     public void close() {
         cache.close(this);
     }
@@ -310,8 +315,7 @@ final class CachedTokens implements FileTokens {
         while (job != null) {
             RangeRecall recall = job.recall();
             if (job.flush()) {
-                cache.handler().flush(resource, recall.from, recall.to, job.keep());
-                job = handOverAllButOne(step(() -> held.flushed(recall)));
+                job = handOverAllButOne(flush(recall, job.keep()));
             } else if (recall.isQuiet() && resource.kind() == Resource.Kind.DATA) {
                 job = handOverAllButOne(step(() -> held.invalidated(recall)));
             } else {
@@ -322,6 +326,18 @@ final class CachedTokens implements FileTokens {
         if (references == 0) {
             cache.settle(this);
         }
+    }
+
+    private List<Job> flush(RangeRecall recall, @Nullable Mode keep) {
+        List<Job> following = new ArrayList<>(0);
+        cache.handler()
+                .giveBack(
+                        resource,
+                        recall.from,
+                        recall.to,
+                        keep,
+                        () -> following.addAll(step(() -> held.flushed(recall))));
+        return following;
     }
 
     /** Returns what follows if it was done here and now. */

@@ -88,6 +88,9 @@ public interface FileTokens {
      */
     boolean isHeldSince(long sequence);
 
+    /** Whether all of the range is held in a mode that covers {@code mode}, be it on its way back or not; of what was released, it is not. */
+    boolean isHeld(long fromByte, long toByte, Mode mode);
+
     /** Ends the use that returned {@code ticket}; exactly once, from any thread. */
     void exit(int ticket);
 

@@ -221,7 +221,12 @@ final class HeldTokens {
      * again what is known, as often as it is asked.
      */
     private boolean isHeld(Waiter waiter) {
-        return ranges.cover(waiter.from, waiter.to, waiter.mode);
+        return isHeld(waiter.from, waiter.to, waiter.mode);
+    }
+
+    /** See {@link FileTokens#isHeld}. */
+    boolean isHeld(long from, long to, Mode mode) {
+        return ranges.cover(from, to, mode);
     }
 
     private boolean isAskedFor(Waiter waiter) {

@@ -30,5 +30,18 @@ public interface TokenClient {
          * @param keep the mode that stays, null if the range is given up altogether
          */
         void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep);
+
+        /**
+         * The same, after which the range is released: for who has to keep others from doing so between the two.
+         *
+         * @param release to be called once, whatever happens; does not block
+         */
+        default void giveBack(Resource resource, long fromByte, long toByte, @Nullable Mode keep, Runnable release) {
+            try {
+                flush(resource, fromByte, toByte, keep);
+            } finally {
+                release.run();
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
  * One regular file that is open on this node, or was until its last changes are durable: its size and times, which are newer here than
  * at the owner, its tiles, and its tokens.
  *
- * <p>Locks, in order: {@code commitLock} (one commit, truncation or layout change at a time; held over calls to the owner and devices),
+ * <p>Locks, in order: {@code leaveLock} (one range of data on its way back), {@code commitLock} (one commit, truncation or layout change at a time; held over calls to the owner and devices),
  * then {@code lock}: shared for reads and for writes inside what is valid, exclusive for whatever changes tiles, valid bytes or size. Lock order
  * between files: by inode number.
  */
@@ -33,6 +33,8 @@ final class FileState {
     final PendingWrites pendingWrites = new PendingWrites();
     final StampedLock lock = new StampedLock();
     final ReentrantLock commitLock = new ReentrantLock();
+    /** Before commitLock: ranges of the data are given back one after the other. */
+    final ReentrantLock leaveLock = new ReentrantLock();
 
     /** Tiles whose committed extents shall go with the next commit. Guarded by lock's exclusive side. */
     final Set<Long> holes = new TreeSet<>();

@@ -85,6 +85,22 @@ final class Recalls implements TokenClient.RecallHandler {
         }
     }
 
+    /** Of a file's data one at a time: whether all of a tile is this node's is known for certain then until it is given away. */
+    @Override
+    public void giveBack(Resource resource, long fromByte, long toByte, @Nullable Mode keep, Runnable release) {
+        FileState file = resource.kind() == Resource.Kind.DATA ? volume.files.find(resource.inode()) : null;
+        if (file != null) {
+            file.leaveLock.lock();
+        }
+        try {
+            TokenClient.RecallHandler.super.giveBack(resource, fromByte, toByte, keep, release);
+        } finally {
+            if (file != null) {
+                file.leaveLock.unlock();
+            }
+        }
+    }
+
     private void flushData(FileState file, long fromByte, long toByte, @Nullable Mode keep) throws FsException {
         long from = fromByte >>> TileMap.TILE_SHIFT;
         long to = Math.min((toByte - 1 >>> TileMap.TILE_SHIFT) + 1, TileMap.TILES_END);
@@ -161,9 +177,17 @@ final class Recalls implements TokenClient.RecallHandler {
         }
     }
 
+    /**
+     * Only of a tile that is this node's alone: another one that has any token of it believes to know where its bytes are. Who has it only in part, and may have
+     * changes of mapped pages, got it from somebody who saw to this, or saw to it when it read those pages.
+     */
     private static void shareTile(FileState file, long boundary) throws FsException {
         long index = boundary >>> TileMap.TILE_SHIFT;
-        if (boundary % TileMap.TILE_BYTES != 0 && file.tiles.isFresh(index, index + 1)) {
+        long start = index << TileMap.TILE_SHIFT;
+        if (boundary % TileMap.TILE_BYTES != 0
+                && start < file.size
+                && file.tiles.isFresh(index, index + 1)
+                && file.tokens.isHeld(start, start + TileMap.TILE_BYTES, Mode.EXCLUSIVE)) {
             ExtentIo.materialise(file, index, index + 1);
         }
     }

@@ -248,6 +248,13 @@ final class CachedTokens implements FileTokens {
         held.reattach(into);
     }
 
+    /** For one of which the last {@link #reattach} did not know, and that holds nothing. */
+    synchronized void follow(long present) {
+        if (generation < present && held.isIdle()) {
+            generation = present;
+        }
+    }
+
     synchronized void revive() {
         held.revive();
     }

@@ -89,8 +89,9 @@ final class HeldTokens {
     }
 
     void granted(TokenMessage.Grant grant) {
-        if (fenced) {
-            return; // of the session that ended
+        if (fenced || grant.sequence() <= actions.seenAtLeast()) {
+            return; // of the session that ended, or from before the present link was made: the owner knows nothing of
+            // it any more
         }
         seen = grant.sequence();
         asks.remove(grant.id());

@@ -173,7 +173,7 @@ public final class TokenCache implements TokenClient, AutoCloseable {
 
     /** One reference more. */
     private CachedTokens refer(Resource resource) {
-        return resources.compute(resource, (key, present) -> {
+        CachedTokens tokens = resources.compute(resource, (key, present) -> {
             CachedTokens found = present != null ? present : new CachedTokens(this, key, generation);
             found.countReference(1);
             if (present != null && found.references() == 1) {
@@ -183,6 +183,8 @@ public final class TokenCache implements TokenClient, AutoCloseable {
             }
             return found;
         });
+        tokens.follow(generation); // a link that was lost meanwhile may not have found it
+        return tokens;
     }
 
     /**

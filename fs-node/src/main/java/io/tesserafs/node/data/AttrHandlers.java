@@ -35,7 +35,14 @@ final class AttrHandlers {
     private boolean getattrKnown(Request rq, long ino) {
         FileTokens meta = volume.names.attributesOf(ino);
         try {
-            return volume.underKnown(meta, ino, attr -> rq.replyAttr(attr, volume.options.attrTtlNs()));
+            return volume.underKnown(meta, ino, attr -> {
+                FileState file = volume.files.find(ino);
+                if (file != null && attr.size() > file.toldSize) {
+                    return false;
+                }
+                rq.replyAttr(attr, volume.options.attrTtlNs());
+                return true;
+            });
         } finally {
             meta.close();
         }
@@ -44,11 +51,16 @@ final class AttrHandlers {
     /** Under the token of the inode's attributes. */
     private void replyAttr(Request rq, long ino) throws FsException {
         FileState file = volume.files.find(ino);
-        if (file != null && !volume.names.company().isAlone()) {
+        boolean shared = !volume.names.company().isAlone();
+        if (file != null && shared) {
             volume.access.prepareAttr(file, true);
         }
         long stamp = volume.files.removals();
-        rq.replyAttr(volume.current(volume.service.getattr(ino), stamp), volume.options.attrTtlNs());
+        InodeAttr attr = volume.current(volume.service.getattr(ino), stamp);
+        if (file != null && shared) {
+            volume.access.tellNewSize(file, attr.size());
+        }
+        rq.replyAttr(attr, volume.options.attrTtlNs());
     }
 
     /** Serves a request under the token of an inode's attributes; waits for it elsewhere. */
@@ -292,7 +304,8 @@ final class AttrHandlers {
         long stamp = file.lock.writeLock();
         try {
             if (done) {
-                file.size = size;
+                ExtentIo.cut(file, size); // again: somebody on this node may have written meanwhile
+                file.toldSize = size;
                 file.mtimeNs = now;
                 file.ctimeNs = now;
                 file.mtimeChanged = false;

@@ -216,6 +216,10 @@ final class EntryHandlers {
         return cookie >= DOT_DOT_COOKIE || out.add(DOT_DOT, volume.service.parent(ino), type, DOT_DOT_COOKIE);
     }
 
+    /**
+     * Names come without inodes where other nodes may change them: the kernel believes what is said of an inode here even if it was told to forget it while the
+     * answer was on its way, and dates the names by the moment it gets to read them. It asks for each that is wanted, and the answer is known here by then.
+     */
     private void addEntries(
             Request.Directory out, long ino, long cookie, int size, boolean plus, List<Long> referenced, boolean alone)
             throws FsException {
@@ -232,65 +236,23 @@ final class EntryHandlers {
             volume.service.readdir(ino, cookie, sink);
         }
         for (Entry entry : entries) {
-            if (!plus) {
+            if (!plus || !alone) {
                 if (!out.add(entry.name, entry.attr.ino(), entry.attr.mode() >> 12 & 0xF, entry.nextCookie)) {
                     return;
                 }
                 continue;
             }
             volume.references.add(entry.attr.ino(), entry.attr.isDirectory());
-            if (!add(out, entry, stamp, alone)) {
+            if (!out.add(
+                    entry.name,
+                    merged(entry.attr, stamp),
+                    entry.nextCookie,
+                    volume.entryTtlNs(),
+                    volume.options.attrTtlNs())) {
                 volume.forget(entry.attr.ino(), 1);
                 return;
             }
             referenced.add(entry.attr.ino());
-        }
-    }
-
-    /** Attributes may be cached if the token is at hand; it is not worth waiting for, entry by entry. */
-    private boolean add(Request.Directory out, Entry entry, long stamp, boolean alone) {
-        long entryTtl = volume.entryTtlNs();
-        if (alone) {
-            return out.add(
-                    entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, volume.options.attrTtlNs());
-        }
-        FileTokens meta = volume.names.attributesOf(entry.attr);
-        if (volume.access.mayWait()) {
-            try {
-                return addKnown(out, entry, meta, stamp);
-            } finally {
-                meta.close();
-            }
-        }
-        int ticket = meta.enterNow(0, FileTokens.TO_END, Mode.SHARED);
-        try {
-            if (ticket == FileTokens.REFUSED) {
-                return out.add(entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, 0);
-            }
-            InodeAttr attr = merged(again(entry.attr), stamp);
-            return out.add(entry.name, attr, entry.nextCookie, entryTtl, volume.options.attrTtlNs());
-        } finally {
-            FileAccess.exitIfHeld(meta, ticket);
-            meta.close();
-        }
-    }
-
-    private boolean addKnown(Request.Directory out, Entry entry, FileTokens meta, long stamp) {
-        long entryTtl = volume.options.entryTtlNs();
-        boolean[] added = new boolean[1];
-        boolean known = volume.underKnown(
-                meta,
-                entry.attr.ino(),
-                attr -> added[0] = out.add(entry.name, attr, entry.nextCookie, entryTtl, volume.options.attrTtlNs()));
-        return known ? added[0] : out.add(entry.name, merged(entry.attr, stamp), entry.nextCookie, entryTtl, 0);
-    }
-
-    /** What was listed may be from before the token was here. */
-    private InodeAttr again(InodeAttr listed) {
-        try {
-            return volume.service.getattr(listed.ino());
-        } catch (FsException e) {
-            return listed; // gone meanwhile; its name is about to be recalled
         }
     }
 

@@ -74,6 +74,9 @@ final class ExtentIo {
                 }
                 at += n;
             }
+            if (end < offset + length) {
+                file.kernelMayBelieve(Math.max(end, 0));
+            }
             rq.replyData();
             return (int) Math.max(0, end - offset);
         } finally {

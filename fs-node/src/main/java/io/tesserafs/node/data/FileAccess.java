@@ -24,6 +24,7 @@ final class FileAccess {
     private static final Logger LOG = LoggerFactory.getLogger(FileAccess.class);
 
     private static final long LANE_BYTES = 4096;
+    private static final long DOUBT_MS = 100;
     /** After a brick was found to be away. */
     private static final long FETCH_ONLY_WANTED_NS = TimeUnit.SECONDS.toNanos(5);
     /** For which the owner is asked once, and their bricks once. */
@@ -67,6 +68,9 @@ final class FileAccess {
     }
 
     static Reach reach(FileState file, long from, long to) {
+        if (file.shownSize > file.size) {
+            return Reach.UNKNOWN;
+        }
         if (file.calm) {
             return Reach.NEAR;
         }
@@ -175,6 +179,9 @@ final class FileAccess {
 
     /** The layout of a range is known, now that its DATA token is entered. May ask the owner, and map blocks on other hosts. */
     void prepare(FileState file, long from, long to) throws FsException {
+        if (file.shownSize > file.size) {
+            learnSize(file);
+        }
         if (file.calm) {
             return;
         }
@@ -199,8 +206,17 @@ final class FileAccess {
      */
     void tellSize(FileState file, long from, long to) {
         if (hasToTellSize(file, from, to)) {
-            long size = file.size;
-            file.toldSize = size;
+            tellNewSize(file, file.size);
+        }
+    }
+
+    /**
+     * Before the kernel is told so by an answer, which it may not believe: then an application that has seen the new size would get SIGBUS beyond the old one, or
+     * no bytes. The ATTR token is entered, or the DATA token of the range that is about to be read. May wait a moment.
+     */
+    void tellNewSize(FileState file, long size) {
+        if (size > file.toldSize) {
+            file.kernelKnows(size);
             kernel.extend(file.ino, size);
         }
     }
@@ -293,6 +309,71 @@ final class FileAccess {
             return true;
         } finally {
             file.lock.unlockWrite(stamp);
+        }
+    }
+
+    /**
+     * What this node believes of a file that it made while it was alone, and has no token of, is to be asked for anew. No other node has changed it yet.
+     *
+     * <p>Who waits for the owner with the file's lock has the tokens, and is not waited for: perhaps the owner is away, and this has to be done before it is
+     * found again.
+     */
+    void doubtWithoutTokens(FileState file) throws InterruptedException {
+        if (!file.madeAlone) {
+            return;
+        }
+        file.madeAlone = false;
+        long stamp = 0;
+        while (stamp == 0) {
+            if (isHeld(file.attrTokens) && isHeld(file.tokens)) {
+                return;
+            }
+            stamp = file.lock.tryWriteLock(DOUBT_MS, TimeUnit.MILLISECONDS);
+        }
+        try {
+            file.attrWhole = isHeld(file.attrTokens);
+            if (!isLaneHeld(file)) {
+                file.attrStale = true;
+                file.attrStale = !isLaneHeld(file); // who got it just now may have begun to write before
+            }
+            if (!isHeld(file.tokens)) {
+                file.tiles.markStale(0, TileMap.TILES_END);
+                file.settleCalm();
+            }
+        } finally {
+            file.lock.unlockWrite(stamp);
+        }
+    }
+
+    private static boolean isHeld(FileTokens tokens) {
+        return tokens.isHeld(0, FileTokens.TO_END, Mode.SHARED);
+    }
+
+    private boolean isLaneHeld(FileState file) {
+        return file.attrTokens.isHeld(laneFrom, laneFrom + LANE_BYTES, Mode.SHARED);
+    }
+
+    /** As far as the kernel may know already; see {@link FileState#shownSize}. */
+    private void learnSize(FileState file) throws FsException {
+        file.commitLock.lock();
+        try {
+            boolean done = false;
+            while (!done) {
+                int adopted = file.attrAdopted;
+                InodeAttr attr = service.getattr(file.ino);
+                long stamp = file.lock.writeLock();
+                try {
+                    done = file.attrAdopted == adopted;
+                    if (done) {
+                        file.size = file.attrStale ? attr.size() : Math.max(file.size, attr.size());
+                        file.shownSize = 0;
+                    }
+                } finally {
+                    file.lock.unlockWrite(stamp);
+                }
+            }
+        } finally {
+            file.commitLock.unlock();
         }
     }
 

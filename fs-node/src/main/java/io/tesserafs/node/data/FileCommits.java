@@ -340,7 +340,11 @@ final class FileCommits {
                 file.mtimeChanged |= attributes.mtimeNs() != DataCommit.UNCHANGED;
                 file.atimeChanged |= attributes.atimeNs() != DataCommit.UNCHANGED;
                 file.loose = true;
-                file.clearSuidGid |= attributes.clearSuidGid();
+                if (attributes.clearSuidGid()) {
+                    file.wantClearSuidGid();
+                }
+                file.mtimeNs = Math.max(file.mtimeNs, attributes.mtimeNs());
+                file.atimeNs = Math.max(file.atimeNs, attributes.atimeNs());
             } else if (!attributes.durable() && !changes.isEmpty()) {
                 file.loose = true;
             }

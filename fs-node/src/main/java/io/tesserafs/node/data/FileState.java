@@ -40,8 +40,12 @@ final class FileState {
     final Set<Long> holes = new TreeSet<>();
 
     volatile long size;
-    /** What the kernel believes at least. */
+    /** By this node, while there was no other: what it knows of it, it knows without a token. */
+    volatile boolean madeAlone;
+    /** What the kernel believes at least: it need not believe an answer to a request that it sent before an invalidation. */
     volatile long toldSize;
+    /** What it may have been told while {@code size} was less, or 0: the file has grown elsewhere, and this node was not asked to give anything up for it. */
+    volatile long shownSize;
 
     volatile long mtimeNs;
     volatile long ctimeNs;
@@ -118,6 +122,7 @@ final class FileState {
     void adopt(InodeAttr attr) {
         countAdoption();
         size = attr.size();
+        shownSize = 0;
         adoptTimes(attr);
     }
 
@@ -127,10 +132,12 @@ final class FileState {
         adoptTimes(attr);
     }
 
+    /** What is being committed is still ours: the owner may not have had it when it said this. */
     private void adoptTimes(InodeAttr attr) {
-        mtimeNs = mtimeChanged ? Math.max(mtimeNs, attr.mtimeNs()) : attr.mtimeNs();
-        ctimeNs = attrChanged ? Math.max(ctimeNs, attr.ctimeNs()) : attr.ctimeNs();
-        atimeNs = atimeChanged ? Math.max(atimeNs, attr.atimeNs()) : attr.atimeNs();
+        boolean ours = committing;
+        mtimeNs = ours || mtimeChanged ? InodeAttr.newer(attr.mtimeNs(), mtimeNs, ctimeNs) : attr.mtimeNs();
+        atimeNs = ours || atimeChanged ? InodeAttr.newer(attr.atimeNs(), atimeNs, ctimeNs) : attr.atimeNs();
+        ctimeNs = ours || attrChanged ? Math.max(ctimeNs, attr.ctimeNs()) : attr.ctimeNs();
     }
 
     /** After any change to the layout, under the exclusive lock. */
@@ -282,9 +289,25 @@ final class FileState {
         }
     }
 
+    /** It was told so, in a way that counts. */
+    synchronized void kernelKnows(long size) {
+        toldSize = Math.max(toldSize, size);
+    }
+
+    /** It is told that the file ends there, and may believe it. */
+    void kernelMayBelieve(long size) {
+        if (toldSize > size) {
+            lowerToldSize(size);
+        }
+    }
+
+    private synchronized void lowerToldSize(long size) {
+        toldSize = Math.min(toldSize, size);
+    }
+
     /** The file reaches at least to there. Under the exclusive lock. */
     void grow(long end) {
-        toldSize = Math.max(toldSize, end);
+        kernelKnows(end);
         if (end > size) {
             size = end;
             sizeChanged = true;
@@ -303,7 +326,11 @@ final class FileState {
         long stamp = lock.readLock();
         try {
             boolean stale = attrStale;
-            toldSize = Math.max(toldSize, stale ? attr.size() : Math.max(size, attr.size()));
+            long shown = stale ? attr.size() : Math.max(size, attr.size());
+            kernelMayBelieve(shown);
+            if (shown > size) {
+                shownSize = shown;
+            }
             return new InodeAttr(
                     attr.ino(),
                     clearSuidGid ? InodeAttr.withoutSuidSgid(attr.mode()) : attr.mode(),
@@ -311,7 +338,7 @@ final class FileState {
                     attr.uid(),
                     attr.gid(),
                     attr.rdev(),
-                    stale ? attr.size() : Math.max(size, attr.size()),
+                    shown,
                     tiles.loaded() ? tiles.units() : attr.blocks(),
                     atimeChanged || committing || !stale ? Math.max(atimeNs, attr.atimeNs()) : attr.atimeNs(),
                     mtime(attr, stale),
@@ -324,7 +351,7 @@ final class FileState {
 
     private long mtime(InodeAttr attr, boolean stale) {
         if (mtimeChanged) {
-            return stale ? Math.max(mtimeNs, attr.mtimeNs()) : mtimeNs;
+            return attrWhole ? mtimeNs : InodeAttr.newer(attr.mtimeNs(), mtimeNs, ctimeNs);
         }
         return stale && !committing ? attr.mtimeNs() : Math.max(mtimeNs, attr.mtimeNs());
     }

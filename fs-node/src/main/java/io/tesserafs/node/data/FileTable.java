@@ -108,6 +108,7 @@ final class FileTable {
         try {
             boolean ours = attrTicket != FileTokens.REFUSED && dataTicket != FileTokens.REFUSED;
             if (alone || ours && isEmptyStill(file)) {
+                file.madeAlone = alone && !ours;
                 file.tiles.startEmpty();
                 file.attrStale = false;
                 file.attrWhole = true;

@@ -257,7 +257,9 @@ final class IoHandlers {
             }
             file.modified(WallClock.nowNs());
             file.loose = true;
-            file.clearSuidGid |= !privileged; // the kernel leaves this to us and does not say who is privileged
+            if (!privileged) {
+                file.wantClearSuidGid(); // the kernel leaves this to us and does not say who is privileged
+            }
             return true;
         } finally {
             file.lock.unlockWrite(stamp);
@@ -347,7 +349,9 @@ final class IoHandlers {
         int all = FileAccess.tryAll(to, Mode.EXCLUSIVE);
         try {
             int n = FileCopy.copy(from, offset, to, outOffset, length, all != FileTokens.REFUSED);
-            to.clearSuidGid |= n > 0 && !privileged;
+            if (n > 0 && !privileged) {
+                to.wantClearSuidGid();
+            }
             return n;
         } catch (DeadTileException e) {
             FileAccess.forget(from, e.tile());

@@ -169,6 +169,10 @@ final class NodeVolume {
                 ticket = meta.enterNow(0, FileTokens.TO_END, Mode.SHARED); // if others have it, it is wanted next
                 if (ticket != FileTokens.REFUSED) {
                     shown = service.getattr(attr.ino()); // what we were told may be from before we had the token
+                    FileState file = files.find(attr.ino());
+                    if (file != null) {
+                        access.prepareAttr(file, true, shown);
+                    }
                 }
             }
             long ttl = alone || ticket != FileTokens.REFUSED ? options.attrTtlNs() : 0;
@@ -199,15 +203,16 @@ final class NodeVolume {
                 if (!rq.replyEntry(attr, entryTtlNs(), options.attrTtlNs())) {
                     forget(ino, 1);
                 }
+                return true;
             });
         } finally {
             meta.close();
         }
     }
 
-    /** Takes attributes as they are at this moment, while they are kept from changing. */
+    /** Takes attributes as they are at this moment, while they are kept from changing; or does nothing and says so by false. */
     interface AttrSink {
-        void take(InodeAttr attr);
+        boolean take(InodeAttr attr);
     }
 
     /** Runs {@code then} under the token of an inode's attributes if it is here, and they are known; else false. Asks nobody. */
@@ -229,8 +234,7 @@ final class NodeVolume {
             if (file != null) {
                 access.prepareAttr(file, true, attr);
             }
-            then.take(file == null ? attr : file.overlay(attr));
-            return true;
+            return then.take(file == null ? attr : file.overlay(attr));
         } finally {
             meta.exit(ticket);
         }

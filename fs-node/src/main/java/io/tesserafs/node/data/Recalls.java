@@ -65,6 +65,11 @@ final class Recalls implements TokenClient.RecallHandler {
 
     @Override
     public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {
+        if (resource.kind() != Resource.Kind.DATA && keep == null) {
+            drop(
+                    resource, fromByte,
+                    toByte); // once more: what was answered between the first time and now is from before the change
+        }
         FileState file = volume.files.find(resource.inode());
         if (resource.kind() == Resource.Kind.ENTRIES || file == null || !volume.files.retain(file)) {
             return;

@@ -74,7 +74,23 @@ public final class TesseraFileSystem implements FileSystem {
             company.startBeingAlone();
         } else if (company.isAlone()) {
             company.stopBeingAlone();
+            doubtWithoutTokens();
             recalls.forgetAll();
+        }
+    }
+
+    private void doubtWithoutTokens() {
+        for (FileState file : volume.files.all()) {
+            if (volume.files.retain(file)) {
+                try {
+                    volume.access.doubtWithoutTokens(file);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    throw new IllegalStateException("interrupted while the node stopped being alone", e);
+                } finally {
+                    volume.release(file);
+                }
+            }
         }
     }
 

@@ -27,9 +27,6 @@ final class FileOperations {
     /** Extents in one commit; the transaction then stays below the largest. */
     static final int MAX_COMMIT_EXTENTS = 4096;
 
-    /** A time that lies further ahead of a node's clock was not set by another node's writes, which arrive this late at most. */
-    private static final long CLOCK_TOLERANCE_NS = 60_000_000_000L;
-
     private final OwnerCore core;
 
     FileOperations(OwnerCore core) {
@@ -266,12 +263,8 @@ final class FileOperations {
         }
     }
 
-    /** Nodes commit in any order, so the latest time counts; but one that was set to the future gives way. */
     private static long newer(long known, long given, long changedAtNs) {
-        if (given == DataCommit.UNCHANGED || given <= known && known - CLOCK_TOLERANCE_NS <= changedAtNs) {
-            return known;
-        }
-        return given;
+        return given == DataCommit.UNCHANGED ? known : InodeAttr.newer(known, given, changedAtNs);
     }
 
     void cutBeyondEnds() throws FsException {

@@ -36,6 +36,18 @@ public record InodeAttr(
         return (mode & S_IXGRP) != 0 ? cleared & ~S_ISGID : cleared;
     }
 
+    /** A time that lies further ahead of a node's clock was not set by another node's writes, which arrive this late at most. */
+    private static final long CLOCK_TOLERANCE_NS = 60_000_000_000L;
+
+    /**
+     * Nodes tell of their changes in any order, so the latest time counts; but one that was set to the future gives way.
+     *
+     * @param changedAtNs when {@code given} became the time, by the clock of the node that says so
+     */
+    public static long newer(long known, long given, long changedAtNs) {
+        return given <= known && known - CLOCK_TOLERANCE_NS <= changedAtNs ? known : given;
+    }
+
     public boolean isDirectory() {
         return (mode & S_IFMT) == S_IFDIR;
     }

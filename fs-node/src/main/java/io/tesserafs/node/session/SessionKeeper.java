@@ -158,11 +158,12 @@ final class SessionKeeper {
         OwnerFinder.Whereabouts owner = finder.find(volume);
         long sentAtNs = System.nanoTime();
         callbacks.alone(false);
+        List<TokenMessage.Held> holds =
+                tokens.detach(); // first: nothing that is still said to the last session is for the next
         if (fresh) {
             callbacks.sessionBegins(id);
             tokens.beginSession();
         }
-        List<TokenMessage.Held> holds = tokens.detach();
         if (session.isOver(since)) {
             return null; // the owner must not hear that less is held while the rest is still being dropped
         }

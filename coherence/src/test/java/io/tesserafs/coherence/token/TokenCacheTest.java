@@ -245,7 +245,9 @@ class TokenCacheTest {
     /** An owner whose words the test puts together. */
     private static final class ScriptedOwner implements OwnerLink {
         final BlockingQueue<TokenMessage.ToOwner> heard = new LinkedBlockingQueue<>();
-        private final CompletableFuture<Receiver> node = new CompletableFuture<>();
+        private volatile Receiver node = message -> {};
+        /** What it has given the node by the time it connects, as far as it knows. */
+        private volatile long given;
 
         @Override
         public void send(TokenMessage.ToOwner message) {
@@ -254,16 +256,16 @@ class TokenCacheTest {
 
         @Override
         public CompletableFuture<Long> connect(List<TokenMessage.Held> holds, Receiver receiver) {
-            node.complete(receiver);
-            return CompletableFuture.completedFuture(0L);
+            node = receiver;
+            return CompletableFuture.completedFuture(given);
         }
 
         void grant(long from, long to, Mode mode, long sequence) {
-            node.join().receive(new TokenMessage.Grant(OFFERED, from, to, mode, sequence, TokenMessage.NOBODY_ASKED));
+            node.receive(new TokenMessage.Grant(OFFERED, from, to, mode, sequence, TokenMessage.NOBODY_ASKED));
         }
 
         void recall(long from, long to) {
-            node.join().receive(new TokenMessage.Recall(OFFERED, from, to, null));
+            node.receive(new TokenMessage.Recall(OFFERED, from, to, null));
         }
     }
 
@@ -280,6 +282,24 @@ class TokenCacheTest {
             owner.grant(4096, 8192, Mode.SHARED, 20);
             assertThat(cache.isHeldSince(OFFERED, 11)).isFalse();
             assertThat(cache.isHeldSince(OFFERED, 20)).isTrue();
+        }
+    }
+
+    @Test
+    void shouldNotTakeAGrantFromBeforeTheLinkThatItComesBy() throws Exception {
+        ScriptedOwner owner = new ScriptedOwner();
+        try (TokenCache cache = new TokenCache(owner)) {
+            cache.onRecall(NOTHING_CACHED);
+            owner.given = 100;
+            cache.attach(owner, cache.detach()).join();
+            owner.grant(
+                    0,
+                    FileTokens.TO_END,
+                    Mode.EXCLUSIVE,
+                    100); // said before, and forgotten when the node said that it holds nothing
+            assertThat(cache.size()).isZero();
+            owner.grant(0, FileTokens.TO_END, Mode.EXCLUSIVE, 101);
+            assertThat(cache.isHeldSince(OFFERED, 101)).isTrue();
         }
     }
 

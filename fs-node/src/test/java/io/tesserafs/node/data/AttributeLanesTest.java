@@ -161,6 +161,62 @@ class AttributeLanesTest {
     }
 
     @Test
+    void shouldLetATimeInTheFutureGiveWayToAWriteThatIsNotCommitted() throws Exception {
+        try (Nodes nodes = twoNodes()) {
+            File first = File.create(nodes.files.get(0));
+            write(first, 0, 2 * TILE);
+            File second = first.openedBy(nodes.files.get(1));
+            long future = WallClock.nowNs() + 3_600_000_000_000L;
+            FakeRequest touch = new FakeRequest();
+            second.files.setattr(
+                    touch, second.ino, new SetAttr(SetAttr.MTIME, FileSystem.NO_HANDLE, 0, 0, 0, 0, 0, future, 0));
+            assertThat(touch.await().errno()).isZero();
+            assertThat(second.attributes().mtimeNs()).isEqualTo(future);
+            write(first, 0, 100);
+            assertThat(first.attributes().mtimeNs()).isLessThan(future);
+            first.sync();
+            assertThat(second.attributes().mtimeNs()).isLessThan(future);
+        }
+    }
+
+    @Test
+    void shouldAskForWhatItBelievedOfAnEmptyFileWhenItWasAlone() throws Exception {
+        try (Nodes nodes = twoNodes()) {
+            nodes.files.get(0).alone(true);
+            File first = File.create(nodes.files.get(0));
+            nodes.files.get(0).alone(false);
+            File second = first.openedBy(nodes.files.get(1));
+            write(second, 0, 3 * 4096);
+            second.sync();
+            assertThat(beginRead(first, 0, 4096).await().data()).hasSize(4096).containsOnly(1);
+            write(first, 4096, 4096);
+            first.sync();
+            assertThat(beginRead(second, 0, 3 * 4096).await().data())
+                    .hasSize(3 * 4096)
+                    .containsOnly(1);
+        }
+    }
+
+    /** Of the kernel's pages it is not known when they change: so they are written in place, wherever this node believes that to be. */
+    @Test
+    void shouldNotMoveATileThatAnotherNodeHasATokenOf() throws Exception {
+        try (Nodes nodes = twoNodes()) {
+            File second = File.create(nodes.files.get(1));
+            write(second, 0, 4633);
+            File first = second.openedBy(nodes.files.get(0));
+            FakeRequest seek = new FakeRequest();
+            first.files.lseek(seek, first.ino, first.handle, 0, 3); // learns where the bytes are
+            assertThat(seek.await().errno()).isZero();
+            assertThat(beginRead(first, 0, 8192).await().data()).hasSize(4633).containsOnly(1);
+            FakeRequest writeback = new FakeRequest();
+            MemorySegment page = arena.allocate(4096).fill((byte) 2);
+            first.files.write(writeback, first.ino, first.handle, 0, page, false, true, false, 0);
+            assertThat(writeback.await().number()).isEqualTo(4096);
+            assertThat(beginRead(second, 0, 4096).await().data()).hasSize(4096).containsOnly(2);
+        }
+    }
+
+    @Test
     void shouldNotBringTheEndBackThatAnotherNodeCutOffMeanwhile() throws Exception {
         try (Nodes nodes = twoNodes()) {
             File second = File.create(nodes.files.get(1));

@@ -7,12 +7,14 @@ import io.tesserafs.fabric.brick.BlockId;
 import io.tesserafs.fuse.Attributes;
 import io.tesserafs.fuse.FileSystem;
 import io.tesserafs.fuse.SetAttr;
+import io.tesserafs.node.namespace.Extent;
 import io.tesserafs.node.namespace.VolumeService;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
@@ -207,7 +209,9 @@ class AttributeLanesTest {
             FakeRequest seek = new FakeRequest();
             first.files.lseek(seek, first.ino, first.handle, 0, 3); // learns where the bytes are
             assertThat(seek.await().errno()).isZero();
+            List<Extent> learned = nodes.owner().layout(first.ino, 0, 1);
             assertThat(beginRead(first, 0, 8192).await().data()).hasSize(4633).containsOnly(1);
+            assertThat(nodes.owner().layout(first.ino, 0, 1)).hasSize(1).isEqualTo(learned);
             FakeRequest writeback = new FakeRequest();
             MemorySegment page = arena.allocate(4096).fill((byte) 2);
             first.files.write(writeback, first.ino, first.handle, 0, page, false, true, false, 0);

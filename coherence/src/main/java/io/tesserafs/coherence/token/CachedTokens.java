@@ -208,6 +208,16 @@ final class CachedTokens implements FileTokens {
     }
 
     @Override
+    public synchronized boolean mayBeCached(long fromByte, long toByte) {
+        for (WaitingThread waiter : waitingWithPages) {
+            if (Ranges.overlap(waiter.firstPage, waiter.endPage, fromByte, toByte)) {
+                return true;
+            }
+        }
+        return held.isAnyHeld(fromByte, toByte);
+    }
+
+    @Override
     public void close() {
         cache.close(this);
     }

@@ -91,6 +91,9 @@ public interface FileTokens {
     /** Whether all of the range is held in a mode that covers {@code mode}, be it on its way back or not; of what was released, it is not. */
     boolean isHeld(long fromByte, long toByte, Mode mode);
 
+    /** Whether any of the range is held, or locked by a request that waits for it. */
+    boolean mayBeCached(long fromByte, long toByte);
+
     /** Ends the use that returned {@code ticket}; exactly once, from any thread. */
     void exit(int ticket);
 

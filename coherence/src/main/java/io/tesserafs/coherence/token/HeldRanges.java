@@ -55,6 +55,15 @@ final class HeldRanges {
         return at >= to;
     }
 
+    boolean overlap(long from, long to) {
+        for (Piece piece : pieces) {
+            if (Ranges.overlap(piece.from, piece.to, from, to)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /**
      * Whether all that is held was held without a pause since that sequence. An owner that had not heard yet of what this node gave up may have said something later
      * than a grant of another range; but not later than the grant by which that was had again.

@@ -225,6 +225,11 @@ final class HeldTokens {
         return isHeld(waiter.from, waiter.to, waiter.mode);
     }
 
+    /** Whether any of it is held. */
+    boolean isAnyHeld(long from, long to) {
+        return ranges.overlap(from, to);
+    }
+
     /** See {@link FileTokens#isHeld}. */
     boolean isHeld(long from, long to, Mode mode) {
         return ranges.cover(from, to, mode);

@@ -37,7 +37,7 @@ final class AttrHandlers {
         try {
             return volume.underKnown(meta, ino, attr -> {
                 FileState file = volume.files.find(ino);
-                if (file != null && attr.size() > file.toldSize) {
+                if (file != null && attr.size() > file.believedSize) {
                     return false;
                 }
                 rq.replyAttr(attr, volume.options.attrTtlNs());
@@ -306,6 +306,8 @@ final class AttrHandlers {
             if (done) {
                 ExtentIo.cut(file, size); // again: somebody on this node may have written meanwhile
                 file.toldSize = size;
+                file.kernelMayBelieve(size);
+                file.kernelBelieves(size);
                 file.mtimeNs = now;
                 file.ctimeNs = now;
                 file.mtimeChanged = false;

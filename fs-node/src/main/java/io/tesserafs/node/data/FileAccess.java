@@ -11,6 +11,7 @@ import io.tesserafs.node.namespace.VolumeService;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,7 +42,8 @@ final class FileAccess {
 
     /** Tells the kernel that a file has grown. */
     interface KernelSizes {
-        void extend(long ino, long size);
+        /** @param ifStill asked right before */
+        void extend(long ino, long size, BooleanSupplier ifStill);
     }
 
     /** @param kernel is told of files that have grown: inode and size; must not wait for long */
@@ -68,7 +70,7 @@ final class FileAccess {
     }
 
     static Reach reach(FileState file, long from, long to) {
-        if (file.shownSize > file.size) {
+        if (hasToLearnSize(file)) {
             return Reach.UNKNOWN;
         }
         if (file.calm) {
@@ -179,9 +181,7 @@ final class FileAccess {
 
     /** The layout of a range is known, now that its DATA token is entered. May ask the owner, and map blocks on other hosts. */
     void prepare(FileState file, long from, long to) throws FsException {
-        if (file.shownSize > file.size) {
-            learnSize(file);
-        }
+        learnSize(file);
         if (file.calm) {
             return;
         }
@@ -206,18 +206,23 @@ final class FileAccess {
      */
     void tellSize(FileState file, long from, long to) {
         if (hasToTellSize(file, from, to)) {
-            tellNewSize(file, file.size);
+            long size = file.size;
+            file.toldSize = size;
+            kernel.extend(file.ino, size, () -> true);
+            file.kernelBelieves(size);
         }
     }
 
     /**
      * Before the kernel is told so by an answer, which it may not believe: then an application that has seen the new size would get SIGBUS beyond the old one, or
-     * no bytes. The ATTR token is entered, or the DATA token of the range that is about to be read. May wait a moment.
+     * no bytes. Only where nothing of the last page can be cached, since telling overwrites its last byte; a page that this node has read since it grew says as much.
+     * The ATTR token is entered. May wait a moment.
      */
     void tellNewSize(FileState file, long size) {
-        if (size > file.toldSize) {
-            file.kernelKnows(size);
-            kernel.extend(file.ino, size);
+        if (size > file.believedSize) {
+            long lastPage = size - 1 & -LANE_BYTES;
+            kernel.extend(file.ino, size, () -> !file.tokens.mayBeCached(lastPage, lastPage + LANE_BYTES));
+            file.kernelBelieves(size);
         }
     }
 
@@ -353,8 +358,16 @@ final class FileAccess {
         return file.attrTokens.isHeld(laneFrom, laneFrom + LANE_BYTES, Mode.SHARED);
     }
 
-    /** As far as the kernel may know already; see {@link FileState#shownSize}. */
-    private void learnSize(FileState file) throws FsException {
+    /** Whether the kernel may know a larger size than this node: see {@link FileState#shownSize}. */
+    static boolean hasToLearnSize(FileState file) {
+        return file.shownSize > file.size;
+    }
+
+    /** Asks the owner if {@link #hasToLearnSize}. */
+    void learnSize(FileState file) throws FsException {
+        if (!hasToLearnSize(file)) {
+            return;
+        }
         file.commitLock.lock();
         try {
             boolean done = false;

@@ -35,6 +35,8 @@ final class FileState {
     final ReentrantLock commitLock = new ReentrantLock();
     /** Before commitLock: ranges of the data are given back one after the other. */
     final ReentrantLock leaveLock = new ReentrantLock();
+    /** When data could last not be handed over, as {@link System#nanoTime}; 0 for never. Under leaveLock. */
+    long handOverFailedNs;
 
     /** Tiles whose committed extents shall go with the next commit. Guarded by lock's exclusive side. */
     final Set<Long> holes = new TreeSet<>();
@@ -42,8 +44,10 @@ final class FileState {
     volatile long size;
     /** By this node, while there was no other: what it knows of it, it knows without a token. */
     volatile boolean madeAlone;
-    /** What the kernel believes at least: it need not believe an answer to a request that it sent before an invalidation. */
+    /** What the kernel was told at least. */
     volatile long toldSize;
+    /** What it believes at least: not that of an answer to a request that it sent before an invalidation. */
+    volatile long believedSize;
     /** What it may have been told while {@code size} was less, or 0: the file has grown elsewhere, and this node was not asked to give anything up for it. */
     volatile long shownSize;
 
@@ -116,12 +120,14 @@ final class FileState {
         this.tiles = tiles;
         adopt(attr);
         toldSize = attr.size();
+        believedSize = attr.size();
     }
 
     /** Takes the owner's word for size and times, except for times that were changed here and not committed. Under the exclusive lock. */
     void adopt(InodeAttr attr) {
         countAdoption();
         size = attr.size();
+        toldSize = Math.min(toldSize, size); // if it was cut elsewhere, pages behind the end are gone here
         shownSize = 0;
         adoptTimes(attr);
     }
@@ -129,7 +135,15 @@ final class FileState {
     /** The same while this node has its lane: then the file may have grown elsewhere, but was not cut. Under the exclusive lock. */
     void merge(InodeAttr attr) {
         size = Math.max(size, attr.size());
-        adoptTimes(attr);
+        mtimeNs = later(attr.mtimeNs(), mtimeNs, mtimeChanged);
+        atimeNs = later(attr.atimeNs(), atimeNs, atimeChanged);
+        ctimeNs = Math.max(ctimeNs, attr.ctimeNs());
+    }
+
+    /** What the owner said may be older than what it was told since; but a time in the future that is not ours may have given way. */
+    private long later(long theirs, long known, boolean changed) {
+        boolean ours = changed || committing;
+        return !ours && known > WallClock.nowNs() ? theirs : InodeAttr.newer(theirs, known, ctimeNs);
     }
 
     /** What is being committed is still ours: the owner may not have had it when it said this. */
@@ -289,25 +303,25 @@ final class FileState {
         }
     }
 
-    /** It was told so, in a way that counts. */
-    synchronized void kernelKnows(long size) {
-        toldSize = Math.max(toldSize, size);
+    synchronized void kernelBelieves(long size) {
+        believedSize = Math.max(believedSize, size);
     }
 
     /** It is told that the file ends there, and may believe it. */
     void kernelMayBelieve(long size) {
-        if (toldSize > size) {
-            lowerToldSize(size);
+        if (believedSize > size) {
+            lowerBelievedSize(size);
         }
     }
 
-    private synchronized void lowerToldSize(long size) {
-        toldSize = Math.min(toldSize, size);
+    private synchronized void lowerBelievedSize(long size) {
+        believedSize = Math.min(believedSize, size);
     }
 
     /** The file reaches at least to there. Under the exclusive lock. */
     void grow(long end) {
-        kernelKnows(end);
+        toldSize = Math.max(toldSize, end);
+        kernelBelieves(end);
         if (end > size) {
             size = end;
             sizeChanged = true;
@@ -327,6 +341,7 @@ final class FileState {
         try {
             boolean stale = attrStale;
             long shown = stale ? attr.size() : Math.max(size, attr.size());
+            toldSize = Math.max(toldSize, shown);
             kernelMayBelieve(shown);
             if (shown > size) {
                 shownSize = shown;

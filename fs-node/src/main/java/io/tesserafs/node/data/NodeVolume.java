@@ -18,6 +18,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -353,14 +354,16 @@ final class NodeVolume {
     }
 
     /** Waits a moment, no longer: the page at the end may be locked by a request that waits itself. */
-    private void extend(long ino, long size) {
+    private void extend(long ino, long size, BooleanSupplier ifStill) {
         FuseSession kernel = session;
         if (kernel == null || names.company().isAlone()) {
             return;
         }
         aside(() -> {
-            kernel.extend(ino, size);
-            kernel.invalidateInode(ino, size - 1 & -4096L, 4096);
+            if (ifStill.getAsBoolean()) {
+                kernel.extend(ino, size);
+                kernel.invalidateInode(ino, size - 1 & -4096L, 4096);
+            }
         });
     }
 

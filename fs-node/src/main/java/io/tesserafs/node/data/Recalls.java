@@ -65,6 +65,10 @@ final class Recalls implements TokenClient.RecallHandler {
 
     @Override
     public void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep) {
+        flush(resource, fromByte, toByte, keep, true);
+    }
+
+    private void flush(Resource resource, long fromByte, long toByte, @Nullable Mode keep, boolean patient) {
         if (resource.kind() != Resource.Kind.DATA && keep == null) {
             drop(
                     resource, fromByte,
@@ -77,7 +81,7 @@ final class Recalls implements TokenClient.RecallHandler {
         int sessions = file.sessionsLost;
         try {
             if (resource.kind() == Resource.Kind.DATA) {
-                flushData(file, fromByte, toByte, keep);
+                flushData(file, fromByte, toByte, keep, patient);
             } else {
                 flushAttributes(file, fromByte, toByte, keep);
             }
@@ -94,19 +98,25 @@ final class Recalls implements TokenClient.RecallHandler {
     @Override
     public void giveBack(Resource resource, long fromByte, long toByte, @Nullable Mode keep, Runnable release) {
         FileState file = resource.kind() == Resource.Kind.DATA ? volume.files.find(resource.inode()) : null;
-        if (file != null) {
-            file.leaveLock.lock();
-        }
-        try {
+        if (file == null || !volume.files.retain(file)) {
             TokenClient.RecallHandler.super.giveBack(resource, fromByte, toByte, keep, release);
+            return;
+        }
+        long since = System.nanoTime();
+        file.leaveLock.lock();
+        try {
+            // One that waited for a brick or the owner in vain waited for all that stood behind it.
+            boolean patient = file.handOverFailedNs == 0 || file.handOverFailedNs - since < 0;
+            flush(resource, fromByte, toByte, keep, patient);
+            release.run();
         } finally {
-            if (file != null) {
-                file.leaveLock.unlock();
-            }
+            file.leaveLock.unlock();
+            volume.release(file);
         }
     }
 
-    private void flushData(FileState file, long fromByte, long toByte, @Nullable Mode keep) throws FsException {
+    private void flushData(FileState file, long fromByte, long toByte, @Nullable Mode keep, boolean patient)
+            throws FsException {
         long from = fromByte >>> TileMap.TILE_SHIFT;
         long to = Math.min((toByte - 1 >>> TileMap.TILE_SHIFT) + 1, TileMap.TILES_END);
         int sessions = file.sessionsLost;
@@ -115,9 +125,16 @@ final class Recalls implements TokenClient.RecallHandler {
             if (file.writers > 0) {
                 tryMaterialise(file, fromByte, toByte);
             }
-            handOver(file);
+            if (patient) {
+                handOver(file);
+            } else {
+                volume.commits.handOver(file);
+            }
             saved = true;
         } finally {
+            if (!saved) {
+                file.handOverFailedNs = System.nanoTime();
+            }
             if (keep == null) {
                 giveUp(file, from, to, saved || file.sessionsLost != sessions); // then it was given up already
             }

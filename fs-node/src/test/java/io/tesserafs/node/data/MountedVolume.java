@@ -40,6 +40,11 @@ final class MountedVolume implements AutoCloseable {
                 }
 
                 @Override
+                public boolean mayBeCached(long fromByte, long toByte) {
+                    return true;
+                }
+
+                @Override
                 public boolean isHeldSince(long sequence) {
                     return true;
                 }

@@ -37,7 +37,8 @@ final class AttrHandlers {
         try {
             return volume.underKnown(meta, ino, attr -> {
                 FileState file = volume.files.find(ino);
-                if (file != null && attr.size() > file.believedSize) {
+                boolean shared = !volume.names.company().isAlone();
+                if (file != null && shared && attr.size() > file.believedSize) {
                     return false;
                 }
                 rq.replyAttr(attr, volume.options.attrTtlNs());

@@ -149,22 +149,31 @@ final class FileAccess {
         if (!file.attrStale && (file.attrWhole || !whole)) {
             return;
         }
-        int sessions = file.sessionsLost;
-        InodeAttr attr = service.getattr(file.ino);
-        while (file.sessionsLost != sessions) { // what the last session was told may have changed since
-            sessions = file.sessionsLost;
-            attr = service.getattr(file.ino);
+        boolean done = false;
+        while (!done) {
+            int sessions = file.sessionsLost;
+            int adopted = file.attrAdopted;
+            InodeAttr attr = service.getattr(file.ino);
+            // What the last session was told may have changed since; and under the lane alone others may have told of
+            // growth meanwhile.
+            done = file.sessionsLost == sessions && prepareAttr(file, whole, attr, adopted);
         }
-        prepareAttr(file, whole, attr);
     }
 
     /** The same with attributes that were got under the token. */
     void prepareAttr(FileState file, boolean whole, InodeAttr attr) {
-        if (!file.attrStale && (file.attrWhole || !whole)) {
-            return;
+        if (file.attrStale || whole && !file.attrWhole) {
+            var _ = prepareAttr(file, whole, attr, file.attrAdopted);
         }
+    }
+
+    /** False, and nothing done, if a size was learned since {@code adopted} that may be newer. */
+    private static boolean prepareAttr(FileState file, boolean whole, InodeAttr attr, int adopted) {
         long stamp = file.lock.writeLock();
         try {
+            if (file.attrStale && !whole && file.attrAdopted != adopted) {
+                return false;
+            }
             if (file.attrStale) {
                 file.adopt(attr);
                 file.attrStale = false;
@@ -174,6 +183,7 @@ final class FileAccess {
             if (whole) {
                 file.attrWhole = true;
             }
+            return true;
         } finally {
             file.lock.unlockWrite(stamp);
         }
@@ -309,7 +319,7 @@ final class FileAccess {
             file.tiles.apply(fetched);
             file.dropPunched();
             file.sayWhatIsLost();
-            file.size = file.attrStale ? attr.size() : Math.max(file.size, attr.size());
+            file.learn(attr.size());
             file.settleCalm();
             return true;
         } finally {
@@ -365,20 +375,25 @@ final class FileAccess {
 
     /** Asks the owner if {@link #hasToLearnSize}. */
     void learnSize(FileState file) throws FsException {
-        if (!hasToLearnSize(file)) {
-            return;
+        if (hasToLearnSize(file)) {
+            askSize(file);
         }
+    }
+
+    /** How long the file is at least by the owner's word, or just that long if this node has not its lane. */
+    void askSize(FileState file) throws FsException {
         file.commitLock.lock();
         try {
             boolean done = false;
             while (!done) {
                 int adopted = file.attrAdopted;
+                long shown = file.shownSize;
                 InodeAttr attr = service.getattr(file.ino);
                 long stamp = file.lock.writeLock();
                 try {
-                    done = file.attrAdopted == adopted;
+                    done = file.attrAdopted == adopted && file.shownSize == shown;
                     if (done) {
-                        file.size = file.attrStale ? attr.size() : Math.max(file.size, attr.size());
+                        file.learn(attr.size());
                         file.shownSize = 0;
                     }
                 } finally {
@@ -502,7 +517,7 @@ final class FileAccess {
     }
 
     /** The same while its token is being given back: nobody can enter it any more, but it is still this node's. */
-    void reviveLeaving(FileState file, long tile) throws FsException {
+    void reviveLeaving(FileState file, long tile, boolean patient) throws FsException {
         Patience patience = new Patience(Patience.RESTART_NS);
         while (true) {
             forget(file, tile);
@@ -510,6 +525,9 @@ final class FileAccess {
                 fetch(file, tile, tile + 1, tile, tile + 1);
                 return;
             } catch (DeadTileException e) {
+                if (!patient) {
+                    throw e;
+                }
                 patience.check(e);
             }
             patience.pause();

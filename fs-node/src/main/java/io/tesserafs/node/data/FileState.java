@@ -72,7 +72,7 @@ final class FileState {
     /** They were fetched under the ATTR token as a whole, so that no other node has changed them since. Otherwise the size may have grown elsewhere. */
     volatile boolean attrWhole;
 
-    /** How often they were stale and then fetched. Changed under the exclusive lock. */
+    /** How often size, or size and times, were stale and then learned. Changed under the exclusive lock. */
     volatile int attrAdopted;
 
     /** Nothing of the layout is stale or far: I/O needs to ask nobody. */
@@ -128,8 +128,17 @@ final class FileState {
         countAdoption();
         size = attr.size();
         toldSize = Math.min(toldSize, size); // if it was cut elsewhere, pages behind the end are gone here
-        shownSize = 0;
         adoptTimes(attr);
+    }
+
+    /** The owner says that the file is that long. Under the exclusive lock. */
+    void learn(long ofOwner) {
+        if (attrStale) {
+            countAdoption();
+            size = ofOwner;
+        } else {
+            size = Math.max(size, ofOwner);
+        }
     }
 
     /** The same while this node has its lane: then the file may have grown elsewhere, but was not cut. Under the exclusive lock. */
@@ -303,6 +312,10 @@ final class FileState {
         }
     }
 
+    private synchronized void kernelWasTold(long size) {
+        toldSize = Math.max(toldSize, size);
+    }
+
     synchronized void kernelBelieves(long size) {
         believedSize = Math.max(believedSize, size);
     }
@@ -320,7 +333,7 @@ final class FileState {
 
     /** The file reaches at least to there. Under the exclusive lock. */
     void grow(long end) {
-        toldSize = Math.max(toldSize, end);
+        kernelWasTold(end);
         kernelBelieves(end);
         if (end > size) {
             size = end;
@@ -341,7 +354,9 @@ final class FileState {
         try {
             boolean stale = attrStale;
             long shown = stale ? attr.size() : Math.max(size, attr.size());
-            toldSize = Math.max(toldSize, shown);
+            if (shown > toldSize) {
+                kernelWasTold(shown);
+            }
             kernelMayBelieve(shown);
             if (shown > size) {
                 shownSize = shown;

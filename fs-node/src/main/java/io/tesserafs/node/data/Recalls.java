@@ -125,11 +125,7 @@ final class Recalls implements TokenClient.RecallHandler {
             if (file.writers > 0) {
                 tryMaterialise(file, fromByte, toByte);
             }
-            if (patient) {
-                handOver(file);
-            } else {
-                volume.commits.handOver(file);
-            }
+            handOver(file, patient);
             saved = true;
         } finally {
             if (!saved) {
@@ -174,16 +170,20 @@ final class Recalls implements TokenClient.RecallHandler {
     }
 
     /** Where a brick was away, once it is back; though not for long. */
-    private void handOver(FileState file) throws FsException {
+    private void handOver(FileState file, boolean patient) throws FsException {
         for (int attempt = 1; ; attempt++) {
             try {
-                Patience.untilAvailable(() -> volume.commits.handOver(file));
+                if (patient) {
+                    Patience.untilAvailable(() -> volume.commits.handOver(file));
+                } else {
+                    volume.commits.handOver(file);
+                }
                 return;
             } catch (DeadTileException e) {
                 if (attempt == MAX_REVIVALS) {
                     throw e;
                 }
-                volume.access.reviveLeaving(file, e.tile());
+                volume.access.reviveLeaving(file, e.tile(), patient);
             }
         }
     }

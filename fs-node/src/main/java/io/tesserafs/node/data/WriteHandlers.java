@@ -119,7 +119,7 @@ final class WriteHandlers {
             return false;
         }
         try {
-            return writeHere(write.rq, file, write.offset, write.payload, 0, write.killSuidGid, mayWait, false);
+            return writeHere(write.rq, file, write.offset, write.payload, write.killSuidGid, mayWait, false);
         } finally {
             file.attrTokens.exit(lane);
         }
@@ -175,17 +175,12 @@ final class WriteHandlers {
         }
     }
 
-    /**
-     * The usual way, on the reader thread. False if something in it has to wait.
-     *
-     * @param beyond bytes that the request has besides, and that count as written
-     */
+    /** The usual way, on the reader thread. False if something in it has to wait. */
     private boolean writeHere(
             Request rq,
             FileState file,
             long offset,
             MemorySegment payload,
-            int beyond,
             boolean killSuidGid,
             boolean mayWait,
             boolean fromCache) {
@@ -206,7 +201,7 @@ final class WriteHandlers {
                 return false;
             }
             finish(file, n, killSuidGid);
-            rq.replyWritten(n < payload.byteSize() ? n : n + beyond);
+            rq.replyWritten(n);
             return true;
         } catch (DeadTileException e) {
             FileAccess.forget(file, e.tile());
@@ -325,7 +320,7 @@ final class WriteHandlers {
         try {
             return file.attrWhole
                     && file.size == write.offset
-                    && writeHere(write.rq, file, write.offset, write.payload, 0, write.killSuidGid, mayWait, false);
+                    && writeHere(write.rq, file, write.offset, write.payload, write.killSuidGid, mayWait, false);
         } finally {
             file.attrTokens.exit(attr);
         }
@@ -356,26 +351,35 @@ final class WriteHandlers {
             rq.replyError(Errno.EBADF);
             return;
         }
-        if (!FileAccess.hasToLearnSize(file)) {
-            MemorySegment inside = inside(file, offset, payload);
-            int beyond = (int) (payload.byteSize() - inside.byteSize());
-            if (writeHere(rq, file, offset, inside, beyond, killSuidGid, access.mayWait(), true)) {
-                return;
-            }
+        if (offset + payload.byteSize() > file.size) {
+            volume.serveElsewhere(rq, () -> rq.replyWritten(writeInside(rq, file, offset, payload, killSuidGid)));
+            return;
         }
-        volume.serveElsewhere(rq, () -> {
-            access.learnSize(file);
-            MemorySegment inside = inside(file, offset, payload);
-            int n = writePatiently(new Write(rq, true, null, file, offset, inside, killSuidGid), LockedPages.NONE);
-            rq.replyWritten(n < inside.byteSize() ? n : (int) payload.byteSize());
-        });
+        if (writeHere(rq, file, offset, payload, killSuidGid, access.mayWait(), true)) {
+            return;
+        }
+        Write write = new Write(rq, true, null, file, offset, payload, killSuidGid);
+        volume.serveElsewhere(rq, () -> rq.replyWritten(writePatiently(write, LockedPages.NONE)));
     }
 
     /**
-     * A mapping does not make a file longer: what the kernel writes of a page behind the end is nothing, if it has not heard yet where another node cut the file. That
-     * node had to wait for this write if it is to cut off what is written now.
+     * A mapping does not make a file longer: what the kernel writes of a page behind the end is nothing, if it has not heard yet where another node cut the file. The
+     * owner says where that is.
      */
-    private static MemorySegment inside(FileState file, long offset, MemorySegment payload) {
-        return payload.asSlice(0, Math.clamp(file.size - offset, 0, payload.byteSize()));
+    private int writeInside(Request rq, FileState file, long offset, MemorySegment payload, boolean killSuidGid)
+            throws FsException {
+        long end = offset + payload.byteSize();
+        int length = access.withData(file, offset, end, Mode.EXCLUSIVE, LockedPages.NONE, () -> {
+            access.askSize(file);
+            return (int) Math.clamp(file.size - offset, 0, payload.byteSize());
+        });
+        if (length > 0) {
+            MemorySegment inside = payload.asSlice(0, length);
+            int n = writePatiently(new Write(rq, true, null, file, offset, inside, killSuidGid), LockedPages.NONE);
+            if (n < length) {
+                return n;
+            }
+        }
+        return (int) payload.byteSize();
     }
 }

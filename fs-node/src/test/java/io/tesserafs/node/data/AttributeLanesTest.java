@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -217,6 +218,31 @@ class AttributeLanesTest {
             first.files.write(writeback, first.ino, first.handle, 0, page, false, true, false, 0);
             assertThat(writeback.await().number()).isEqualTo(4096);
             assertThat(beginRead(second, 0, 4096).await().data()).hasSize(4096).containsOnly(2);
+        }
+    }
+
+    /** From a kernel that has not heard yet where another node cut the file. */
+    @Test
+    void shouldNotMakeAFileLongerByWriteback() throws Exception {
+        try (Nodes nodes = twoNodes()) {
+            File first = File.create(nodes.files.get(0));
+            write(first, 0, 3 * 4096);
+            File second = first.openedBy(nodes.files.get(1));
+            second.truncate(5000);
+            assertThat(beginRead(first, 4096, 4096).await().data()).hasSize(904);
+            for (long page = 1; page < 3; page++) {
+                FakeRequest writeback = new FakeRequest();
+                MemorySegment whole = arena.allocate(4096).fill((byte) 2);
+                first.files.write(writeback, first.ino, first.handle, page * 4096, whole, false, true, false, 0);
+                assertThat(writeback.await().number()).isEqualTo(4096);
+            }
+            first.sync();
+            assertThat(first.attributes().size()).isEqualTo(5000);
+            assertThat(second.attributes().size()).isEqualTo(5000);
+            second.truncate(3 * 4096);
+            byte[] seen = beginRead(second, 4096, 8192).await().data();
+            assertThat(Arrays.copyOf(seen, 904)).containsOnly(2);
+            assertThat(Arrays.copyOfRange(seen, 904, 8192)).containsOnly(0);
         }
     }
 
